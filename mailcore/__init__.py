@@ -1,0 +1,1 @@
+"""What is true about mail and tenants, whoever asks. Never imports hostmail."""

@@ -1,0 +1,403 @@
+"""Every failure a caller can cause, once, and how SMTP, IMAP, POP3 and HTTP each say it.
+
+Services and formats raise these; each face translates in one place. The text of a MailError is safe for
+strangers: never put a password, a path, another tenant's name or an exception's words into it. The cause
+travels in `raise ... from` and ends in the log. Anything that is not a MailError is our bug, and the faces
+answer it as `Unexpected`.
+
+Codes: RFC 3463 and RFC 5248 (SMTP), RFC 5530 and RFC 9051 §7.1 (IMAP), RFC 2449 §8 and RFC 3206 (POP3).
+This module is imported by pure code too: nothing but the standard library here.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MailError(Exception):
+    """A failure that has a cause outside us, and words for it.
+
+    code   name for programs (API problem type, logs); never changes
+    retry  whether the same request may succeed later without being changed
+    smtp   reply code and enhanced status code
+    imap   response code of a tagged NO, without brackets; None for a NO without code
+    pop3   response code of an -ERR, without brackets; None for none
+    http   status
+    text   one sentence for people, without a line end; the default of `public`
+    """
+
+    code: ClassVar[str] = "error"
+    retry: ClassVar[bool] = False
+    smtp: ClassVar[tuple[int, str]] = (550, "5.0.0")
+    imap: ClassVar[str | None] = "CANNOT"
+    pop3: ClassVar[str | None] = None
+    http: ClassVar[int] = 400
+    text: ClassVar[str] = "This cannot be done"
+
+    def __init__(self, public: str | None = None) -> None:
+        self.public = " ".join((public or self.text).split())
+        super().__init__(self.public)
+
+    def smtp_reply(self) -> str:
+        """The whole reply line: '550 5.1.1 No such address here'. ASCII, as RFC 5321 §4.2 wants."""
+        code, enhanced = self.smtp
+        return f"{code} {enhanced} {self.public.encode('ascii', 'replace').decode('ascii')[:400]}"
+
+    def imap_text(self) -> str:
+        """What follows NO: '[OVERQUOTA] The mailbox is full'."""
+        text = self.public.encode("ascii", "replace").decode("ascii")
+        return f"[{self.imap}] {text}" if self.imap else text
+
+    def pop3_text(self) -> str:
+        """What follows -ERR: '[AUTH] Wrong name or password'."""
+        text = self.public.encode("ascii", "replace").decode("ascii")[:400]
+        return f"[{self.pop3}] {text}" if self.pop3 else text
+
+
+# --- Later, perhaps ------------------------------------------------------------------------------------
+
+
+class TryLater(MailError):
+    """Something we need does not answer just now. Better late than lost."""
+
+    code, retry = "try_later", True
+    smtp, imap, pop3, http = (451, "4.3.0"), "UNAVAILABLE", "SYS/TEMP", 503
+    text = "Temporary trouble here, please try again later"
+
+
+class Unexpected(TryLater):
+    """What faces say when something that is not a MailError came up: our bug, logged with its traceback."""
+
+    code = "unexpected"
+    imap, http = "SERVERBUG", 500
+    text = "Internal error, please try again later"
+
+
+class Busy(TryLater):
+    """Too much at once: connections, sessions, messages in hand. (RFC 3463 §3.4, RFC 9051 §7.1)"""
+
+    code = "busy"
+    smtp, imap, pop3, http = (421, "4.3.2"), "LIMIT", "SYS/TEMP", 503
+    text = "Too busy, please try again later"
+
+
+class TooFast(TryLater):
+    """A rate limit of a mailbox, tenant, peer or destination. (RFC 3463 §3.8)"""
+
+    code = "too_fast"
+    smtp, imap, pop3, http = (450, "4.7.1"), "LIMIT", "SYS/TEMP", 429
+    text = "Too many requests, please slow down"
+
+
+class DiskFull(TryLater):
+    """No room on our side. (RFC 3463 §3.4 X.3.1)"""
+
+    code = "disk_full"
+    smtp, http = (452, "4.3.1"), 507
+    text = "No storage left here, please try again later"
+
+
+# --- Recipients and addresses --------------------------------------------------------------------------
+
+
+class NoSuchAddress(MailError):
+    """The recipient leads nowhere here. (RFC 5321 §4.2.3, RFC 3463 §3.2 X.1.1)"""
+
+    code = "no_such_address"
+    smtp, imap, http = (550, "5.1.1"), "NONEXISTENT", 404
+    text = "No such address here"
+
+
+class NotHere(MailError):
+    """The domain is not ours and the client is not one of our own: no relaying. (RFC 5321 §3.6.2)"""
+
+    code = "relay_denied"
+    smtp, imap, http = (550, "5.7.1"), "NOPERM", 403
+    text = "We do not relay to that domain"
+
+
+class MailboxSuspended(MailError):
+    """The mailbox exists and takes nothing. (RFC 3463 §3.3 X.2.1)"""
+
+    code = "mailbox_suspended"
+    smtp, imap, pop3, http = (550, "5.2.1"), "CONTACTADMIN", "SYS/PERM", 403
+    text = "This mailbox is disabled"
+
+
+class TenantSuspended(MailError):
+    """The organisation is suspended; it may come back, so senders should keep trying. (RFC 3463 §3.3)"""
+
+    code, retry = "tenant_suspended", True
+    smtp, imap, pop3, http = (450, "4.2.1"), "CONTACTADMIN", "SYS/TEMP", 403
+    text = "This mailbox is not available at present"
+
+
+class BadAddress(MailError):
+    """Not an address by RFC 5321 §4.1.2, or one we refuse: source routes, literals, too long."""
+
+    code = "bad_address"
+    smtp, imap, http = (553, "5.1.3"), "CLIENTBUG", 400
+    text = "That is not a valid address"
+
+
+class TooManyRecipients(MailError):
+    """More recipients than one transaction may have. (RFC 5321 §4.5.3.1.10)"""
+
+    code, retry = "too_many_recipients", True
+    smtp, imap, http = (452, "4.5.3"), "LIMIT", 400
+    text = "Too many recipients"
+
+
+class NotYours(MailError):
+    """The sender address, in the envelope or in From, is not one this mailbox may use. (RFC 6409 §6.1)"""
+
+    code = "not_yours"
+    smtp, imap, http = (553, "5.7.1"), "NOPERM", 403
+    text = "You may not send from that address"
+
+
+class DomainUnverified(MailError):
+    """Ownership of the domain is not proven: it neither receives nor sends."""
+
+    code = "domain_unverified"
+    smtp, imap, http = (550, "5.7.1"), "NOPERM", 409
+    text = "This domain is not verified yet"
+
+
+# --- Messages ------------------------------------------------------------------------------------------
+
+
+class OverQuota(MailError):
+    """The mailbox has no room left. (RFC 3463 §3.3, RFC 9208)"""
+
+    code, retry = "over_quota", True
+    smtp, imap, pop3, http = (452, "4.2.2"), "OVERQUOTA", "SYS/TEMP", 507
+    text = "The mailbox is full"
+
+
+class MessageTooBig(MailError):
+    """Bigger than HOSTMAIL_MAX_MESSAGE. (RFC 1870 §6.1, RFC 7889)"""
+
+    code = "message_too_big"
+    smtp, imap, http = (552, "5.3.4"), "TOOBIG", 413
+    text = "The message is too big"
+
+
+class BadHeader(MailError):
+    """The header section breaks RFC 5322 §3.6 in a way we do not accept: several From, none, too long."""
+
+    code = "bad_header"
+    smtp, imap, http = (550, "5.6.0"), "CANNOT", 400
+    text = "The message header is not valid"
+
+
+class BadMessage(MailError):
+    """NUL, bare CR or LF, endless lines, depth: what we cannot keep exactly we refuse. (RFC 5321 §2.3.8)"""
+
+    code = "bad_message"
+    smtp, imap, http = (554, "5.6.0"), "CANNOT", 400
+    text = "The message is not in a form we accept"
+
+
+class Loop(MailError):
+    """Too many Received fields, or the MX leads back to us. (RFC 5321 §6.3, RFC 3463 §3.5 X.4.6)"""
+
+    code = "loop"
+    smtp, imap, http = (554, "5.4.6"), "CANNOT", 400
+    text = "Mail loop detected"
+
+
+class Rejected(MailError):
+    """Refused by policy: DMARC, a filter, an administrator's rule. (RFC 3463 §3.8 X.7.1)"""
+
+    code = "rejected"
+    smtp, imap, http = (550, "5.7.1"), "NOPERM", 403
+    text = "The message was refused by policy"
+
+
+class NoSuchMessage(MailError):
+    """The message is gone or never was in this folder. (RFC 5530 EXPUNGEISSUED)"""
+
+    code = "no_such_message"
+    smtp, imap, http = (550, "5.0.0"), "EXPUNGEISSUED", 404
+    text = "No such message"
+
+
+class BadFlag(MailError):
+    """A keyword that is no atom, too long, or one more than a mailbox may have. (RFC 9051 §2.3.2)"""
+
+    code = "bad_flag"
+    imap, http = "LIMIT", 400
+    text = "That flag cannot be kept"
+
+
+# --- Folders -------------------------------------------------------------------------------------------
+
+
+class NoSuchFolder(MailError):
+    """No folder of that name in this mailbox. (RFC 5530 NONEXISTENT; APPEND and COPY say TRYCREATE)"""
+
+    code = "no_such_folder"
+    imap, http = "NONEXISTENT", 404
+    text = "No such folder"
+
+
+class FolderGone(NoSuchFolder):
+    """The folder was deleted while somebody worked in it. (RFC 9051 §7.1)"""
+
+    code = "folder_gone"
+    http = 410
+    text = "The folder has been deleted"
+
+
+class FolderExists(MailError):
+    """A folder of that name is already there. (RFC 5530)"""
+
+    code = "folder_exists"
+    imap, http = "ALREADYEXISTS", 409
+    text = "A folder of that name exists already"
+
+
+class BadFolderName(MailError):
+    """Empty, too long, too deep, control characters, or broken modified UTF-7. (RFC 9051 §5.1)"""
+
+    code = "bad_folder_name"
+    imap, http = "CANNOT", 400
+    text = "That is not a valid folder name"
+
+
+class FolderProtected(MailError):
+    """INBOX cannot be deleted; special folders keep their use. (RFC 9051 §6.3.5)"""
+
+    code = "folder_protected"
+    imap, http = "CANNOT", 409
+    text = "That folder cannot be changed this way"
+
+
+class FolderInUse(MailError):
+    """The folder has children and cannot go before them. (RFC 5530 HASCHILDREN, RFC 9051 §6.3.5)"""
+
+    code = "folder_in_use"
+    imap, http = "HASCHILDREN", 409
+    text = "The folder has folders below it"
+
+
+class TooManyFolders(MailError):
+    """One more than a mailbox may have. (RFC 5530 LIMIT)"""
+
+    code = "too_many_folders"
+    imap, http = "LIMIT", 409
+    text = "Too many folders"
+
+
+# --- Signing in ----------------------------------------------------------------------------------------
+
+
+class LoginFailed(MailError):
+    """Wrong name or password; never say which. (RFC 4954 §6, RFC 5530, RFC 3206)"""
+
+    code = "login_failed"
+    smtp, imap, pop3, http = (535, "5.7.8"), "AUTHENTICATIONFAILED", "AUTH", 401
+    text = "Wrong name or password"
+
+
+class LoginThrottled(MailError):
+    """Too many failed tries from there or for that name. (RFC 4954 §6, RFC 5530 UNAVAILABLE)"""
+
+    code, retry = "login_throttled", True
+    smtp, imap, pop3, http = (454, "4.7.0"), "UNAVAILABLE", "SYS/TEMP", 429
+    text = "Too many failed attempts, please try again later"
+
+
+class LoginTooWeak(MailError):
+    """Not over an unprotected connection. (RFC 4954 §6 keeps 538 for clients that try anyway; RFC 5530)"""
+
+    code = "privacy_required"
+    smtp, imap, pop3, http = (538, "5.7.11"), "PRIVACYREQUIRED", "AUTH", 403
+    text = "Encryption is required before signing in"
+
+
+class Forbidden(MailError):
+    """Known to exist for this actor, and not allowed to them. What they may not see is a NotFound."""
+
+    code = "forbidden"
+    smtp, imap, http = (550, "5.7.1"), "NOPERM", 403
+    text = "You may not do that"
+
+
+# --- Administration ------------------------------------------------------------------------------------
+
+
+class NotFound(MailError):
+    """No such thing, or not one the actor may see: the two look the same."""
+
+    code = "not_found"
+    imap, http = "NONEXISTENT", 404
+    text = "No such thing"
+
+
+class AlreadyExists(MailError):
+    """Name, address or domain is taken."""
+
+    code = "already_exists"
+    imap, http = "ALREADYEXISTS", 409
+    text = "That exists already"
+
+
+class NotAllowedNow(MailError):
+    """The state of the thing does not permit this: closed, suspended, still pending, in use."""
+
+    code = "not_allowed_now"
+    imap, http = "CANNOT", 409
+    text = "That cannot be done in its present state"
+
+
+class BadValue(MailError):
+    """A value given by a person or program is not acceptable; the text says which and why."""
+
+    code = "bad_value"
+    imap, http = "CANNOT", 400
+    text = "That value is not acceptable"
+
+
+# --- The world outside: names and routes. Their SMTP form is what a sender reads in a bounce. ----------
+
+
+class LookupFailed(TryLater):
+    """DNS gave no usable answer: SERVFAIL, time-out, lame, malformed. (RFC 3463 §3.5 X.4.3)"""
+
+    code = "dns_failed"
+    smtp, http = (451, "4.4.3"), 503
+    text = "The name servers did not answer"
+
+
+class NoSuchName(MailError):
+    """NXDOMAIN: the name does not exist in DNS. (RFC 3463 §3.2 X.1.2)"""
+
+    code = "no_such_name"
+    smtp, http = (550, "5.1.2"), 404
+    text = "The domain does not exist"
+
+
+class NoRecords(MailError):
+    """NODATA: the name exists, without records of the type asked for."""
+
+    code = "no_records"
+    smtp, http = (550, "5.1.2"), 404
+    text = "The name has no such record"
+
+
+class NoMailAccepted(MailError):
+    """Null MX: the domain says that it accepts no mail. (RFC 7505 §4)"""
+
+    code = "null_mx"
+    smtp, http = (556, "5.1.10"), 400
+    text = "The domain accepts no mail"
+
+
+class NoRoute(MailError):
+    """A domain whose mail hosts have no address we may use. (RFC 3463 §3.5 X.4.4)"""
+
+    code = "no_route"
+    smtp, http = (550, "5.4.4"), 400
+    text = "No mail host of the domain can be reached"

@@ -1,0 +1,69 @@
+"""Sizes, counts and times that hold whatever comes from outside, each with its RFC or its reason.
+
+What an operator may change is a setting (design.md, section 3); what is here is part of how we behave.
+Names end in their unit: _OCTETS, _SECONDS, or a plural for counts. Nothing but constants in this file.
+"""
+
+# --- Messages (design.md, section 9.12: MX refuses, submission normalises, APPEND keeps) ----------------
+
+MESSAGE_OCTETS = 50 * 1024 * 1024  # default of HOSTMAIL_MAX_MESSAGE
+HEADER_OCTETS = 256 * 1024  # header section; far above real mail, far below what makes parsers slow
+LINE_OCTETS = 64 * 1024  # a line of a message we accept at the MX; RFC 5322 §2.1.1 says 998
+PREFIX_OCTETS = 8 * 1024  # our own fields in front of what arrived
+RECEIVED_FIELDS = 100  # RFC 5321 §6.3: "SHOULD use a large rejection threshold, normally at least 100"
+
+# --- Names (RFC 1035 §2.3.4, RFC 5321 §4.5.3.1) ---------------------------------------------------------
+
+DOMAIN_OCTETS = 253  # RFC 1035: 255 on the wire
+LABEL_OCTETS = 63
+LOCAL_PART_OCTETS = 64  # RFC 5321 §4.5.3.1.1
+PATH_OCTETS = 256  # RFC 5321 §4.5.3.1.3
+ADDRESS_OCTETS = 254  # path without its angle brackets
+
+# --- DNS (mailcore/outside/dns.py) ----------------------------------------------------------------------
+
+DNS_TRY_SECONDS = 3.0  # one question to one server
+DNS_LIFETIME_SECONDS = 8.0  # one lookup with all its tries; a mail waits for it
+DNS_CACHE_NAMES = 20_000  # answers kept, newest used stay
+DNS_CACHE_SECONDS = 3600  # the longest we believe any TTL: people fix their zone and look again
+DNS_NEGATIVE_SECONDS = 300  # RFC 2308 §5 allows 3 hours; a new record should be seen soon
+DNS_FAILURE_SECONDS = 5  # RFC 2308 §7.1: at most 5 minutes; spares a dead server the same question at once
+DNS_CNAMES = 8  # RFC 1034 §3.6.2 warns of chains and loops; eight is what resolvers follow
+DNS_RECORDS = 100  # records taken from one answer; nobody has more MX
+DNS_TEXT_OCTETS = 16_384  # all strings of one TXT record put together
+DNS_UDP_OCTETS = 1232  # EDNS buffer size that never fragments (DNS flag day 2020)
+MX_HOSTS = 20  # tried of one domain; RFC 5321 §5.1 wants at least two
+MX_ADDRESSES = 40  # tried of one route
+NAME_SERVERS = 8  # of one zone asked for a check
+
+# --- Talking to remote mail hosts (RFC 5321 §4.5.3.2; minimum time-outs of a client) --------------------
+
+REMOTE_CONNECT_SECONDS = 30  # not in the RFC; a host that is up answers at once
+REMOTE_GREETING_SECONDS = 300  # §4.5.3.2.1
+REMOTE_HELO_SECONDS = 300  # as the greeting
+REMOTE_TLS_SECONDS = 60
+REMOTE_MAIL_SECONDS = 300  # §4.5.3.2.2
+REMOTE_RCPT_SECONDS = 300  # §4.5.3.2.3
+REMOTE_DATA_SECONDS = 120  # §4.5.3.2.4, for 354
+REMOTE_BLOCK_SECONDS = 180  # §4.5.3.2.5, each block sent
+REMOTE_END_SECONDS = 600  # §4.5.3.2.6, for the reply to the final dot
+REMOTE_QUIT_SECONDS = 5  # nothing depends on it
+REMOTE_REPLY_LINE_OCTETS = 2048  # §4.5.3.1.5 says 512; real hosts send longer ones
+REMOTE_REPLY_LINES = 100  # of one reply
+REMOTE_REPLY_TEXT = 1000  # characters kept of a reply
+REMOTE_PIPELINED = 100  # RCPT commands in flight; RFC 5321 §4.5.3.1.8 promises room for 100 recipients
+REMOTE_BLOCK_OCTETS = 64 * 1024
+
+# --- Counters and doorbell ------------------------------------------------------------------------------
+
+COUNTER_KEYS = 100_000  # kept in process when there is no Redis; the oldest go
+REDIS_SECONDS = 0.5  # connect and answer; callers have a fallback
+REDIS_PAUSE_SECONDS = 10  # after a failure, before it is tried again
+DOORBELL_TOPIC_OCTETS = 200
+DOORBELL_WAITING = 10_000  # rings waiting to leave for other processes; more are dropped: it is only a bell
+POLL_SECONDS = 60  # every waiter also looks once a minute
+
+# --- Storage --------------------------------------------------------------------------------------------
+
+BLOB_THREADS = 4  # writing and syncing files at the same time
+STORAGE_SECONDS = 60  # one request to an S3-compatible store
