@@ -67,3 +67,7 @@ POLL_SECONDS = 60  # every waiter also looks once a minute
 
 BLOB_THREADS = 4  # writing and syncing files at the same time
 STORAGE_SECONDS = 60  # one request to an S3-compatible store
+
+# --- Messages we build, sign and show -------------------------------------------------------------------
+
+DKIM_FIELDS = 1000  # header fields under one signature; real mail has twenty
