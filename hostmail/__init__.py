@@ -1,0 +1,1 @@
+"""How people ask over HTTP: control panel, webmail, API, and the supervisor behind `up`. Owns no tables."""

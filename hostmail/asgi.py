@@ -1,0 +1,8 @@
+"""What uvicorn runs: `manage.py web`."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hostmail.settings")
+application = get_asgi_application()

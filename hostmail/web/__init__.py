@@ -1,0 +1,1 @@
+"""Control panel: one file per noun, with form, views and routes together."""

@@ -1,0 +1,1 @@
+"""Mail in the browser: one file per screen."""
