@@ -1,0 +1,46 @@
+"""The nouns. Import them from here."""
+
+from mailcore.models.address import Address, AliasTarget
+from mailcore.models.audit import AuditEntry
+from mailcore.models.change import Change
+from mailcore.models.content import Content
+from mailcore.models.dkim_key import DkimKey
+from mailcore.models.domain import Domain
+from mailcore.models.event import Event
+from mailcore.models.folder import Folder, Subscription
+from mailcore.models.mailbox import ALL_RIGHTS, Access, AppPassword, Mailbox, Rights
+from mailcore.models.message import ExpungedMessage, Message, ThreadRef
+from mailcore.models.queue import Attempt, QueueEntry
+from mailcore.models.submission import Submission
+from mailcore.models.tenant import Tenant
+from mailcore.models.user import ApiToken, Invitation, Membership, Role, User
+
+__all__ = [
+    "ALL_RIGHTS",
+    "Access",
+    "Address",
+    "AliasTarget",
+    "ApiToken",
+    "AppPassword",
+    "Attempt",
+    "AuditEntry",
+    "Change",
+    "Content",
+    "DkimKey",
+    "Domain",
+    "Event",
+    "ExpungedMessage",
+    "Folder",
+    "Invitation",
+    "Mailbox",
+    "Membership",
+    "Message",
+    "QueueEntry",
+    "Rights",
+    "Role",
+    "Submission",
+    "Subscription",
+    "Tenant",
+    "ThreadRef",
+    "User",
+]

@@ -1,0 +1,105 @@
+"""The outbound queue: one entry per recipient, one attempt per try. The row is the truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from mailcore.models.submission import Submission
+from mailcore.models.tenant import Tenant
+from mailcore.secrets import random_id
+
+if TYPE_CHECKING:
+    from mailcore.models.user import User
+
+
+class QueueEntryQuerySet(models.QuerySet["QueueEntry"]):
+    def visible_to(self, user: User) -> QueueEntryQuerySet:
+        """The entries of tenants that user helps run."""
+        return self.filter(tenant__memberships__user=user, tenant__memberships__role__in=["owner", "admin"])
+
+
+class QueueEntry(models.Model):
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        HELD = "held", _("on hold")
+        # Filed in a mailbox here; never left the house.
+        DELIVERED = "delivered", _("delivered")
+        # A remote host said 2xx.
+        RELAYED = "relayed", _("relayed")
+        BOUNCED = "bounced", _("bounced")
+        DROPPED = "dropped", _("dropped")
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="queue_entries")
+    submission = models.ForeignKey(Submission, on_delete=models.CASCADE, related_name="entries")
+    public_id = models.CharField(max_length=24, unique=True, default=random_id, editable=False)
+    recipient = models.CharField(max_length=320)
+    # What is tried together: the recipient's domain, as an A-label.
+    route = models.CharField(max_length=253)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    due_at = models.DateTimeField()
+    # Who is trying it now and until when that is believed; a heartbeat renews it.
+    lease_owner = models.CharField(max_length=40, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempt_count = models.PositiveIntegerField(default=0)
+    last_code = models.PositiveSmallIntegerField(null=True, blank=True)
+    last_status = models.CharField(max_length=12, blank=True)
+    last_reply = models.TextField(blank=True)
+    last_host = models.CharField(max_length=255, blank=True)
+    delay_notified_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = QueueEntryQuerySet.as_manager()
+
+    class Meta:
+        db_table = "queue_entry"
+        verbose_name_plural = "queue entries"
+        indexes = [
+            # Only what still waits is in it: a long history costs the claim nothing.
+            models.Index(fields=["due_at"], condition=Q(state="waiting"), name="queue_due"),
+            models.Index(fields=["route", "due_at"], condition=Q(state="waiting"), name="queue_route"),
+            models.Index(fields=["tenant", "-id"], name="queue_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.recipient} ({self.state})"
+
+
+class Attempt(models.Model):
+    """One try at one entry, with the remote's own words."""
+
+    class Outcome(models.TextChoices):
+        # Written before DATA ends; found again after a crash, it says a duplicate may exist.
+        RUNNING = "running", _("running")
+        RELAYED = "relayed", _("relayed")
+        DEFERRED = "deferred", _("deferred")
+        REFUSED = "refused", _("refused")
+        LOST = "lost", _("interrupted")
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    entry = models.ForeignKey(QueueEntry, on_delete=models.CASCADE, related_name="attempts")
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField(default=0)
+    outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.RUNNING)
+    host = models.CharField(max_length=255, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    tls_version = models.CharField(max_length=16, blank=True)
+    tls_cipher = models.CharField(max_length=64, blank=True)
+    # verified, unverified, none; and what was demanded (later DANE, MTA-STS).
+    tls_verdict = models.CharField(max_length=40, blank=True)
+    tls_policy = models.CharField(max_length=40, blank=True)
+    phase = models.CharField(max_length=16, blank=True)
+    code = models.PositiveSmallIntegerField(null=True, blank=True)
+    status = models.CharField(max_length=12, blank=True)
+    reply = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "attempt"
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.entry_id} {self.outcome}"

@@ -1,0 +1,42 @@
+"""Messages: the one way in, and every change to what is filed.
+
+Rules all of it follows: a change happens under its mailbox's row lock, takes the mailbox's next
+modseq, writes a row to the change log, and rings the mailbox when it is committed.
+"""
+
+from mailcore.services.messages.append import append_many
+from mailcore.services.messages.change import copy, expunge, move, set_flags
+from mailcore.services.messages.prepare import prepare
+from mailcore.services.messages.read import (
+    ChangesSince,
+    changes_since,
+    contents,
+    folder_state,
+    folder_rows,
+    message_rows,
+    raw_of,
+    raws_of,
+)
+from mailcore.services.messages.units import Filed, Filing, Mail, Prepared, Unit
+
+__all__ = [
+    "ChangesSince",
+    "Filed",
+    "Filing",
+    "Mail",
+    "Prepared",
+    "Unit",
+    "append_many",
+    "changes_since",
+    "contents",
+    "copy",
+    "expunge",
+    "folder_rows",
+    "folder_state",
+    "message_rows",
+    "move",
+    "prepare",
+    "raw_of",
+    "raws_of",
+    "set_flags",
+]

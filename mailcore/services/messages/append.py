@@ -1,0 +1,418 @@
+"""append_many: the one way for messages into mailboxes.
+
+Everything costly was done by prepare(). Here is one short transaction for many units: lock the
+mailboxes in primary-key order, read the folders after the lock, number everything from the
+counters in memory, then one INSERT per table. Plain SQL throughout (see sql.py for why).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from mailcore import limits
+from mailcore.errors import BadFlag, FolderGone, MailError, NoSuchAddress, NoSuchFolder, OverQuota
+from mailcore.imap.wire.seqset import compact
+from mailcore.message import flags as system_flags
+from mailcore.message.index import INDEX_VERSION
+from mailcore.models.change import Change
+from mailcore.outside import blobs, clock, doorbell
+from mailcore.services import sql
+from mailcore.services.messages import prepare
+from mailcore.services.messages.units import Filed, Filing, Mail, Unit
+
+CONTENT_COLUMNS = (
+    "id", "tenant_id", "created_at", "index_version", "octets", "prefix", "header", "envelope", "bodystructure",
+    "body", "parts", "message_id", "subject", "base_subject", "from_key", "to_key", "cc_key", "from_text",
+    "to_text", "preview", "has_attachments", "sent_at", "sent_day", "sha256", "place", "codec", "payload",
+)  # fmt: skip
+MESSAGE_COLUMNS = (
+    "id", "mailbox_id", "folder_id", "uid", "content_id", "flags", "keywords", "modseq", "internal_date",
+    "internal_offset", "saved_date", "size", "email_id", "thread_id",
+)  # fmt: skip
+CHANGE_COLUMNS = ("folder_id", "modseq", "kind", "mailbox_id", "uids", "at")
+EVENT_COLUMNS = (
+    "tenant_id", "mailbox_id", "trace", "kind", "at", "sender", "recipient", "folder_id", "uids", "data",
+)  # fmt: skip
+FOLDER_NAMES = {
+    "inbox": "INBOX",
+    "drafts": "Drafts",
+    "sent": "Sent",
+    "junk": "Junk",
+    "trash": "Trash",
+    "archive": "Archive",
+}
+
+
+@dataclass(slots=True)
+class LockedMailbox:
+    """A mailbox row under our lock; the counters move here and are written back once."""
+
+    pk: int
+    tenant_id: int
+    state: str
+    quota: int
+    used: int
+    count: int
+    modseq: int
+    next_uidvalidity: int
+    keywords: list[str]
+    keywords_grew: bool = False
+
+    def keyword_bits(self, names: Iterable[str]) -> int:
+        """The bits of names, numbering new ones. Raises BadFlag when the mailbox has no room for them."""
+        bits = 0
+        known = {name.casefold(): number for number, name in enumerate(self.keywords)}
+        for name in names:
+            number = known.get(name.casefold())
+            if number is None:
+                if len(self.keywords) >= limits.KEYWORDS or len(name) > limits.KEYWORD_OCTETS:
+                    raise BadFlag("This mailbox has no room for another keyword")
+                number = known[name.casefold()] = len(self.keywords)
+                self.keywords.append(name)
+                self.keywords_grew = True
+            bits |= 1 << number
+        return bits
+
+
+@dataclass(slots=True)
+class OpenFolder:
+    """A folder row read after the lock, and what this batch adds to it."""
+
+    pk: int
+    mailbox_id: int
+    role: str
+    uidvalidity: int
+    uidnext: int
+    added: list[int] = field(default_factory=list)
+    added_octets: int = 0
+    added_unseen: int = 0
+    modseq: int = 0
+
+
+def lock_mailboxes(pks: Iterable[int]) -> dict[int, LockedMailbox]:
+    """Lock these mailboxes in primary-key order, inside a transaction. Missing ones are left out."""
+    where, params = sql.any_of("id", sorted(set(pks)))
+    found = sql.rows(
+        "SELECT id, tenant_id, state, quota_octets, used_octets, message_count, modseq, next_uidvalidity, keywords"
+        f" FROM mailbox WHERE {where} ORDER BY id {sql.for_update()}",
+        params,
+    )
+    return {
+        row[0]: LockedMailbox(*row[:8], keywords=json.loads(row[8]) if isinstance(row[8], str) else list(row[8]))
+        for row in found
+    }
+
+
+def write_back(mailboxes: Iterable[LockedMailbox]) -> None:
+    """Store the counters of locked mailboxes."""
+    boxes = list(mailboxes)
+    sql.execute_many(
+        "UPDATE mailbox SET used_octets = %s, message_count = %s, modseq = %s, next_uidvalidity = %s WHERE id = %s",
+        [(box.used, box.count, box.modseq, box.next_uidvalidity, box.pk) for box in boxes],
+    )
+    sql.execute_many(
+        "UPDATE mailbox SET keywords = %s WHERE id = %s",
+        [(json.dumps(box.keywords), box.pk) for box in boxes if box.keywords_grew],
+    )
+
+
+def ring(mailbox_pks: Iterable[int]) -> None:
+    """Wake whoever listens to these mailboxes, once the transaction is committed."""
+    topics = [f"mailbox:{pk}" for pk in mailbox_pks]
+    transaction.on_commit(lambda: [doorbell.ring(topic) for topic in topics] and None)
+
+
+def append_many(units: Sequence[Unit]) -> list[list[Filed] | MailError]:
+    """File all units in one transaction; durable when it returns.
+
+    One result per unit: what was filed, in the order of its mails and their filings, or the
+    MailError that kept this unit out (over quota, folder gone, ...), which harms no other.
+    Any other exception rolls everything back: the clerk then tries the units one by one.
+    """
+    for unit in units:
+        _store_large_bodies(unit)
+    with transaction.atomic():
+        return _Batch(units).run()
+
+
+def _store_large_bodies(unit: Unit) -> None:
+    """Octets first, then the row that names them: a crash in between leaves a file for the sweep."""
+    large = {
+        (tenant, mail.prepared.sha256.hex()): mail.prepared.payload
+        for mail in unit.mails
+        if mail.prepared.place == prepare.IN_FILE
+        for tenant in _tenants(mail)
+    }
+    if large:
+        blobs.put_many([(tenant, name, payload) for (tenant, name), payload in large.items()])
+
+
+def _tenants(mail: Mail) -> set[int]:
+    tenants = {filing.tenant_id for filing in mail.filings}
+    if mail.keep_for:
+        tenants.add(mail.keep_for[0])
+    return tenants
+
+
+def thread_refs(message_id: str, references: Sequence[str], base_subject: str) -> list[int]:
+    """Hashes that tie a mail to its thread, its own first; empty when it has no Message-ID."""
+    if not message_id and not references:
+        return []
+    names = [message_id, *references[-(limits.THREAD_REFERENCES - 1) :]]
+    subject = base_subject.encode("utf-8", "surrogatepass")
+    hashes = []
+    for name in names:
+        if name:
+            digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass") + b"\0" + subject, digest_size=8).digest()
+            hashes.append(int.from_bytes(digest, "big") >> 1)
+    return list(dict.fromkeys(hashes))
+
+
+class _Batch:
+    """One transaction of append_many: the rows to be, gathered while numbers are given out."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self.units = units
+        self.now = clock.now()
+        self.moment = sql.moment(self.now)
+        self.seconds = int(self.now.timestamp())
+        self.folders: dict[tuple[int, int | str], OpenFolder] = {}
+        self.threads: dict[tuple[int, int], int] = {}
+        self.new_threads: list[tuple[int, int, int]] = []
+        self.contents: list[tuple[Any, ...]] = []
+        self.messages: list[tuple[Any, ...]] = []
+        self.events: list[tuple[Any, ...]] = []
+
+    def run(self) -> list[list[Filed] | MailError]:
+        filings = [filing for unit in self.units for mail in unit.mails for filing in mail.filings]
+        keepers = [mail.keep_for[1] for unit in self.units for mail in unit.mails if mail.keep_for]
+        self.boxes = lock_mailboxes(
+            [filing.mailbox_id for filing in filings] + [pk for pk in keepers if pk is not None]
+        )
+        self._read_folders(filings)
+        self._read_threads()
+        results: list[list[Filed] | MailError] = []
+        callbacks = []
+        for unit in self.units:
+            try:
+                self._check(unit)
+            except MailError as error:
+                results.append(error)
+                continue
+            filed, content_ids = self._file(unit)
+            results.append(filed)
+            if unit.within:
+                callbacks.append((unit.within, content_ids))
+        self._write()
+        for within, content_ids in callbacks:
+            within(content_ids)
+        return results
+
+    def _read_folders(self, filings: Sequence[Filing]) -> None:
+        """Folder counters, in a statement after the lock: one before it may have seen an old row."""
+        boxes = {filing.mailbox_id for filing in filings}
+        if not boxes:
+            return
+        pks = {filing.folder for filing in filings if isinstance(filing.folder, int)}
+        roles = sorted({filing.folder for filing in filings if isinstance(filing.folder, str)})
+        in_boxes, params = sql.any_of("mailbox_id", sorted(boxes))
+        by_pk, pk_params = sql.any_of("id", sorted(pks))
+        by_role = f"role IN ({','.join(['%s'] * len(roles))})" if roles else "1=0"
+        for row in sql.rows(
+            "SELECT id, mailbox_id, role, uidvalidity, uidnext FROM folder"
+            f" WHERE {in_boxes} AND ({by_pk} OR {by_role})",
+            [*params, *pk_params, *roles],
+        ):
+            folder = OpenFolder(*row)
+            self.folders[folder.mailbox_id, folder.pk] = folder
+            if folder.role:
+                self.folders[folder.mailbox_id, folder.role] = folder
+
+    def _read_threads(self) -> None:
+        wanted: set[int] = set()
+        boxes: set[int] = set()
+        for unit in self.units:
+            for mail in unit.mails:
+                index = mail.prepared.index
+                wanted.update(thread_refs(index.message_id, index.references, index.base_subject))
+                boxes.update(filing.mailbox_id for filing in mail.filings)
+        if wanted and boxes:
+            in_boxes, params = sql.any_of("mailbox_id", sorted(boxes))
+            by_ref, ref_params = sql.any_of("ref", wanted)
+            for mailbox_id, ref, thread_id in sql.rows(
+                f"SELECT mailbox_id, ref, thread_id FROM thread_ref WHERE {in_boxes} AND {by_ref}",
+                [*params, *ref_params],
+            ):
+                self.threads[mailbox_id, ref] = thread_id
+
+    def _check(self, unit: Unit) -> None:
+        """Everything that can keep a unit out, before any number is given to it."""
+        sizes: dict[int, int] = {}
+        for mail in unit.mails:
+            size = len(mail.prefix) + mail.prepared.octets
+            for filing in mail.filings:
+                box = self.boxes.get(filing.mailbox_id)
+                if box is None or box.state == "closing":
+                    raise NoSuchAddress
+                if isinstance(filing.folder, int):
+                    if (filing.mailbox_id, filing.folder) not in self.folders:
+                        raise FolderGone
+                elif filing.folder not in FOLDER_NAMES:
+                    raise NoSuchFolder
+                sizes[box.pk] = sizes.get(box.pk, 0) + size
+                if filing.keywords:
+                    box.keyword_bits(filing.keywords)
+        if unit.enforce_quota:
+            for pk, size in sizes.items():
+                if self.boxes[pk].used + size > self.boxes[pk].quota:
+                    raise OverQuota
+
+    def _file(self, unit: Unit) -> tuple[list[Filed], list[dict[int, int]]]:
+        filed: list[Filed] = []
+        content_ids: list[dict[int, int]] = []
+        for mail in unit.mails:
+            by_tenant: dict[int, int] = {}
+            emails: dict[int, int] = {}
+            index = mail.prepared.index
+            refs = thread_refs(index.message_id, index.references, index.base_subject)
+            size = len(mail.prefix) + mail.prepared.octets
+            for filing in mail.filings:
+                box = self.boxes[filing.mailbox_id]
+                folder = self.folders.get((box.pk, filing.folder)) or self._make_folder(box, str(filing.folder))
+                box.modseq += 1
+                pk = box.pk << 40 | box.modseq
+                content = by_tenant.setdefault(filing.tenant_id, pk)
+                email = emails.setdefault(box.pk, box.modseq)
+                thread = self._thread_of(box.pk, refs, email)
+                uid = folder.uidnext
+                folder.uidnext += 1
+                folder.added.append(uid)
+                folder.added_octets += size
+                folder.added_unseen += not filing.flags & system_flags.SEEN
+                folder.modseq = box.modseq
+                box.used += size
+                box.count += 1
+                date = self.seconds if filing.internal_date is None else filing.internal_date
+                keywords = box.keyword_bits(filing.keywords) if filing.keywords else 0
+                self.messages.append((
+                    pk, box.pk, folder.pk, uid, content, filing.flags, keywords, box.modseq, date,
+                    filing.internal_offset, self.seconds, size, email, thread,
+                ))  # fmt: skip
+                filed.append(Filed(box.pk, folder.pk, folder.uidvalidity, uid, box.modseq, pk))
+                if unit.trace:
+                    self.events.append((
+                        filing.tenant_id, box.pk, unit.trace + filing.trace_suffix, unit.event_kind, self.moment,
+                        unit.sender, filing.recipient, folder.pk, str(uid), json.dumps(unit.data),
+                    ))  # fmt: skip
+            if mail.keep_for and mail.keep_for[0] not in by_tenant:
+                by_tenant[mail.keep_for[0]] = self._number_content(mail.keep_for[1])
+            for tenant, content in by_tenant.items():
+                self.contents.append(self._content_row(content, tenant, mail))
+            content_ids.append(by_tenant)
+        return filed, content_ids
+
+    def _number_content(self, mailbox_pk: int | None) -> int:
+        box = self.boxes.get(mailbox_pk) if mailbox_pk is not None else None
+        if box is None:
+            # Mail of the service itself: below mailbox 1 there is room for 2^40 moments.
+            return int(self.now.timestamp() * 500) % (1 << 40) ^ (id(self) >> 4 & 0xFFF)
+        box.modseq += 1
+        return box.pk << 40 | box.modseq
+
+    def _thread_of(self, mailbox_pk: int, refs: Sequence[int], email: int) -> int:
+        """The oldest thread any reference belongs to, else a new one named after this email."""
+        known = [thread for ref in refs if (thread := self.threads.get((mailbox_pk, ref)))]
+        thread = min(known) if known else email
+        if len(known) < len(refs):
+            for ref in refs:
+                if (mailbox_pk, ref) not in self.threads:
+                    self.threads[mailbox_pk, ref] = thread
+                    self.new_threads.append((mailbox_pk, ref, thread))
+        return thread
+
+    def _content_row(self, pk: int, tenant: int, mail: Mail) -> tuple[Any, ...]:
+        prepared, index = mail.prepared, mail.prepared.index
+        return (
+            pk, tenant, self.moment, INDEX_VERSION, len(mail.prefix) + prepared.octets, mail.prefix,
+            prepared.header, index.envelope, index.bodystructure, index.body, index.parts,
+            _text(index.message_id), _text(index.subject), _text(index.base_subject), _text(index.from_key),
+            _text(index.to_key), _text(index.cc_key), _text(index.from_text), _text(index.to_text),
+            _text(index.preview), index.has_attachments, index.sent_at, index.sent_day, prepared.sha256,
+            prepared.place, prepared.codec, prepared.payload if prepared.place == prepare.IN_ROW else None,
+        )  # fmt: skip
+
+    def _make_folder(self, box: LockedMailbox, role: str) -> OpenFolder:
+        folder = make_folder(box, FOLDER_NAMES[role], role)
+        self.folders[box.pk, role] = self.folders[box.pk, folder.pk] = folder
+        return folder
+
+    def _write(self) -> None:
+        touched = [folder for key, folder in self.folders.items() if key[1] == folder.pk and folder.added]
+        sql.execute_many(sql.insert_statement("content", CONTENT_COLUMNS), self.contents)
+        sql.execute_many(sql.insert_statement("message", MESSAGE_COLUMNS), self.messages)
+        sql.execute_many(
+            sql.insert_statement(
+                "thread_ref", ("mailbox_id", "ref", "thread_id"), "ON CONFLICT (mailbox_id, ref) DO NOTHING"
+            ),
+            self.new_threads,
+        )
+        sql.execute_many(
+            sql.insert_statement("change", CHANGE_COLUMNS),
+            [
+                (folder.pk, folder.modseq, Change.Kind.ADDED.value, folder.mailbox_id,
+                 compact(folder.added).decode(), self.moment)
+                for folder in touched
+            ],
+        )  # fmt: skip
+        sql.execute_many(sql.insert_statement("event", EVENT_COLUMNS), self.events)
+        sql.execute_many(
+            "UPDATE folder SET uidnext = %s, message_count = message_count + %s, unseen_count = unseen_count + %s,"
+            " octets = octets + %s, modseq = %s WHERE id = %s",
+            [
+                (folder.uidnext, len(folder.added), folder.added_unseen, folder.added_octets, folder.modseq, folder.pk)
+                for folder in touched
+            ],
+        )
+        write_back(self.boxes.values())
+        ring({folder.mailbox_id for folder in touched})
+
+
+def make_folder(box: LockedMailbox, name: str, role: str = "") -> OpenFolder:
+    """Insert one folder into a locked mailbox. If the name is taken, that folder takes the role."""
+    taken = sql.row("SELECT id, uidvalidity, uidnext, role FROM folder WHERE mailbox_id = %s AND name = %s",
+                    (box.pk, name))  # fmt: skip
+    if taken:
+        if role and not taken[3]:
+            sql.execute("UPDATE folder SET role = %s WHERE id = %s", (role, taken[0]))
+        return OpenFolder(taken[0], box.pk, role, taken[1], taken[2])
+    box.modseq += 1
+    uidvalidity = box.next_uidvalidity
+    box.next_uidvalidity += 1
+    created = sql.row(
+        sql.insert_statement(
+            "folder",
+            ("tenant_id", "mailbox_id", "name", "role", "object_serial", "uidvalidity", "uidnext", "recent_uid",
+             "message_count", "unseen_count", "octets", "modseq", "created_at"),
+            "RETURNING id",
+        ),
+        (box.tenant_id, box.pk, name, role, box.modseq, uidvalidity, 1, 1, 0, 0, 0, box.modseq,
+         sql.moment(clock.now())),
+    )  # fmt: skip
+    assert created is not None
+    return OpenFolder(created[0], box.pk, role, uidvalidity, 1)
+
+
+def _text(value: str) -> str:
+    """What both databases can keep: no NUL, no lone surrogates."""
+    if value.isascii():
+        return value.replace("\0", "")
+    return value.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+__all__ = ["LockedMailbox", "append_many", "lock_mailboxes", "make_folder", "ring", "write_back"]

@@ -1,0 +1,177 @@
+"""Reading what is filed, without locks. Every function is a few statements and returns plain values.
+
+The order matters where changes are read: the mailbox's modseq first, then what changed after the
+modseq known, then known becomes that counter, never the highest row seen. A writer commits its
+counter and its rows together, so nothing can fall between.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from mailcore.errors import FolderGone, NoSuchMessage
+from mailcore.imap.wire.seqset import expand
+from mailcore.models.change import Change
+from mailcore.outside import blobs
+from mailcore.services import sql
+from mailcore.services.messages import prepare
+
+
+@dataclass(frozen=True, slots=True)
+class FolderState:
+    """The counters of one folder. modseq is the mailbox's counter, read before everything else."""
+
+    folder_id: int
+    mailbox_id: int
+    tenant_id: int
+    name: str
+    role: str
+    object_serial: int
+    uidvalidity: int
+    uidnext: int
+    recent_uid: int
+    message_count: int
+    unseen_count: int
+    octets: int
+    modseq: int
+
+
+_STATE = (
+    "SELECT f.id, f.mailbox_id, f.tenant_id, f.name, f.role, f.object_serial, f.uidvalidity, f.uidnext,"
+    " f.recent_uid, f.message_count, f.unseen_count, f.octets, m.modseq"
+    " FROM folder f JOIN mailbox m ON m.id = f.mailbox_id"
+)
+
+
+def folder_state(folder_id: int) -> FolderState:
+    """Raises FolderGone."""
+    found = sql.row(f"{_STATE} WHERE f.id = %s", (folder_id,))
+    if found is None:
+        raise FolderGone
+    return FolderState(*found)
+
+
+def folder_rows(mailbox_id: int) -> list[FolderState]:
+    """Every folder of a mailbox with its counters, by name."""
+    return [FolderState(*row) for row in sql.rows(f"{_STATE} WHERE f.mailbox_id = %s ORDER BY f.name", (mailbox_id,))]
+
+
+def mailbox_modseq(mailbox_id: int) -> int:
+    """The counter a snapshot is proven current with. 0 when the mailbox is gone."""
+    found = sql.row("SELECT modseq FROM mailbox WHERE id = %s", (mailbox_id,))
+    return found[0] if found else 0
+
+
+def keyword_names(mailbox_id: int) -> list[str]:
+    """The mailbox's keywords; bit n of message.keywords is the n-th."""
+    import json
+
+    found = sql.row("SELECT keywords FROM mailbox WHERE id = %s", (mailbox_id,))
+    if found is None:
+        return []
+    return json.loads(found[0]) if isinstance(found[0], str) else list(found[0])
+
+
+def message_rows(folder_id: int) -> list[tuple[int, int, int, int]]:
+    """(uid, flags, keywords, modseq) of every message, by uid: what a snapshot is loaded from."""
+    return sql.rows(
+        "SELECT uid, flags, keywords, modseq FROM message WHERE folder_id = %s ORDER BY uid", (folder_id,)
+    )  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesSince:
+    """What happened in a folder after a modseq: rows (uid, flags, keywords, modseq) that are new or changed
+    and still there, and the uids that went. modseq is what to ask from next time."""
+
+    modseq: int
+    rows: list[tuple[int, int, int, int]]
+    gone: list[int]
+
+
+def changes_since(folder_id: int, modseq: int) -> ChangesSince:
+    """Raises FolderGone."""
+    state = folder_state(folder_id)
+    touched: set[int] = set()
+    gone: set[int] = set()
+    for kind, uids in sql.rows(
+        "SELECT kind, uids FROM change WHERE folder_id = %s AND modseq > %s ORDER BY modseq", (folder_id, modseq)
+    ):
+        (gone if kind == Change.Kind.GONE else touched).update(expand(uids.encode()))
+    # A uid never comes back (RFC 9051 §2.3.1.1): what is gone is gone.
+    touched -= gone
+    rows = list(_message_rows_of(folder_id, sorted(touched)))
+    return ChangesSince(state.modseq, [row for row in rows if row[3] > modseq], sorted(gone))
+
+
+def _message_rows_of(folder_id: int, uids: Sequence[int]) -> Iterable[tuple[int, int, int, int]]:
+    for start in range(0, len(uids), 2000):
+        where, params = sql.any_of("uid", uids[start : start + 2000])
+        yield from sql.rows(  # type: ignore[misc]
+            f"SELECT uid, flags, keywords, modseq FROM message WHERE folder_id = %s AND {where} ORDER BY uid",
+            [folder_id, *params],
+        )
+
+
+def contents(folder_id: int, low: int, high: int, columns: Sequence[str]) -> list[sql.Row]:
+    """Columns of messages (m.uid, m.size, ...) and their contents (c.envelope, ...) for uids low..high, by uid.
+
+    columns are written by us, never by a client. c is joined only when it is named.
+    """
+    join = " JOIN content c ON c.id = m.content_id" if any(column.startswith("c.") for column in columns) else ""
+    return sql.rows(
+        f"SELECT {', '.join(columns)} FROM message m{join}"
+        " WHERE m.folder_id = %s AND m.uid BETWEEN %s AND %s ORDER BY m.uid",
+        (folder_id, low, high),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """One mail whole, in the parts it is kept in."""
+
+    prefix: bytes
+    header: bytes
+    body: bytes
+    parts: bytes
+
+    @property
+    def raw(self) -> bytes:
+        """What a client reads."""
+        return self.prefix + self.header + self.body
+
+
+def raw_of(content_id: int) -> Octets:
+    """The octets of one content. Raises NoSuchMessage."""
+    return raws_of([content_id])[content_id]
+
+
+def raws_of(content_ids: Sequence[int]) -> dict[int, Octets]:
+    """The octets of several contents, in one statement. Raises NoSuchMessage if one is gone."""
+    where, params = sql.any_of("id", content_ids)
+    found = {}
+    for pk, tenant, prefix, header, parts, place, codec, sha256, payload in sql.rows(
+        "SELECT id, tenant_id, prefix, header, parts, place, codec, sha256, payload FROM content WHERE " + where,
+        params,
+    ):
+        kept = payload if place == prepare.IN_ROW else blobs.get(tenant, bytes(sha256).hex())
+        found[pk] = Octets(prefix, header, prepare.decompress(codec, kept), parts)
+    if len(found) < len(set(content_ids)):
+        raise NoSuchMessage
+    return found
+
+
+def claim_recent(folder_id: int) -> int:
+    """The first uid no session has seen yet; from now on this one has (\\Recent, RFC 3501 §2.3.2)."""
+    state = folder_state(folder_id)
+    if state.recent_uid < state.uidnext:
+        with transaction.atomic():
+            sql.execute(
+                "UPDATE folder SET recent_uid = %s WHERE id = %s AND recent_uid < %s",
+                (state.uidnext, folder_id, state.uidnext),
+            )
+    return state.recent_uid
