@@ -401,3 +401,29 @@ class NoRoute(MailError):
     code = "no_route"
     smtp, http = (550, "5.4.4"), 400
     text = "No mail host of the domain can be reached"
+
+
+# --- Grammar of IMAP and POP3 --------------------------------------------------------------------------
+
+
+class BadSyntax(MailError):
+    """A command that breaks the grammar, or comes at the wrong time: BAD, not NO. (RFC 9051 §7.1.3)
+
+    tag is the command's, as far as it could be read; None means an untagged BAD.
+    """
+
+    code = "bad_syntax"
+    smtp, imap, http = (501, "5.5.2"), None, 400
+    text = "That command is not valid"
+
+    def __init__(self, public: str | None = None, *, tag: bytes | None = None) -> None:
+        super().__init__(public)
+        self.tag = tag
+
+
+class BadCharset(MailError):
+    """SEARCH in a charset we do not read. (RFC 9051 §6.4.4)"""
+
+    code = "bad_charset"
+    imap, http = "BADCHARSET (US-ASCII UTF-8)", 400
+    text = "That charset is not supported"

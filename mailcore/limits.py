@@ -61,7 +61,10 @@ REDIS_SECONDS = 0.5  # connect and answer; callers have a fallback
 REDIS_PAUSE_SECONDS = 10  # after a failure, before it is tried again
 DOORBELL_TOPIC_OCTETS = 200
 DOORBELL_WAITING = 10_000  # rings waiting to leave for other processes; more are dropped: it is only a bell
+DOORBELL_RECONNECT_SECONDS = 2  # between tries of the subscriber
+DOORBELL_CHECK_SECONDS = 30  # silence before the subscriber asks whether Redis is still there
 POLL_SECONDS = 60  # every waiter also looks once a minute
+POLL_ALONE_SECONDS = 5  # without Redis nobody is told about other processes' changes
 
 # --- Storage --------------------------------------------------------------------------------------------
 
@@ -71,3 +74,33 @@ STORAGE_SECONDS = 60  # one request to an S3-compatible store
 # --- Messages we build, sign and show -------------------------------------------------------------------
 
 DKIM_FIELDS = 1000  # header fields under one signature; real mail has twenty
+
+# --- IMAP and POP3 on the wire --------------------------------------------------------------------------
+
+IMAP_LINE_OCTETS = 64 * 1024  # text of one command; RFC 7162 §4 asks for 8192, clients list UIDs by the thousand
+IMAP_LINE_BEFORE_LOGIN_OCTETS = 16 * 1024  # a bearer token in AUTHENTICATE is the longest honest line
+IMAP_LITERALS = 100  # in one command; SEARCH with a literal per needle, BODY[HEADER.FIELDS] with one per name
+IMAP_LITERAL_OCTETS = 64 * 1024  # all literals of one command that is no APPEND
+IMAP_LITERAL_BEFORE_LOGIN_OCTETS = 4 * 1024  # a name and a password
+IMAP_SKIP_OCTETS = 256 * 1024 * 1024  # of a refused command, read and thrown away before we hang up
+IMAP_SKIP_BEFORE_LOGIN_OCTETS = 64 * 1024
+IMAP_RANGES = 32_768  # in one sequence set: as many as fit on a line
+IMAP_SEARCH_KEYS = 2_000  # words of one SEARCH: keys, operators and parentheses
+IMAP_SEARCH_DEPTH = 50  # of the tree that is left; OR chains are flat by then
+IMAP_FETCH_ITEMS = 100  # in one FETCH
+IMAP_FETCH_FIELDS = 200  # header fields named in one BODY[HEADER.FIELDS (...)]
+IMAP_PART_DEPTH = 100  # numbers in one section: BODY[1.2.3]
+IMAP_FLAGS = 200  # named in one STORE or APPEND
+IMAP_LIST_ITEMS = 100  # patterns, options, status items, ID pairs: whatever else stands in parentheses
+IMAP_TAG_OCTETS = 64  # we echo it in every answer
+POP3_LINE_OCTETS = 255  # RFC 2449 §4, with CRLF
+POP3_AUTH_LINE_OCTETS = 16 * 1024  # an answer in AUTH (RFC 5034 §4 says 12288 is enough)
+POP3_SKIP_OCTETS = 64 * 1024  # of a line too long, before we hang up
+
+# --- The store (mailcore/services/messages) -------------------------------------------------------------
+
+INLINE_OCTETS = 64 * 1024  # a compressed body up to this lies in the row, above it in the blob store
+BATCH_FILINGS = 256  # filed in one transaction; keeps the write lock short
+THREAD_REFERENCES = 20  # message ids of one mail that decide its thread
+KEYWORDS = 62  # different keywords in one mailbox: bits of a signed 64-bit number
+KEYWORD_OCTETS = 100  # of one keyword

@@ -1,0 +1,11 @@
+"""IMAP's bytes and their values: pure, and total on hostile input.
+
+receiver   chunks in, whole commands out: finds where a command ends, parses nothing
+parser     one whole command -> one frozen Command value, or BadSyntax
+responses  values -> bytes
+seqset     sequence sets: parse, resolve against a folder, write compactly
+utf7       folder names on the wire
+patterns   LIST's % and *
+
+Who calls: mailcore/imap/session.py and commands/; the change log uses seqset for its packed UIDs.
+"""

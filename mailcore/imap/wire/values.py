@@ -1,0 +1,365 @@
+"""What a client can ask, as frozen values: the parser makes them, the command handlers read them.
+
+Every command has tag and name first. name is upper case and chooses the handler; commands that exist in two
+numberings have two names ("FETCH", "UID FETCH") and tell them apart by `.uid`. Folder names are decoded text
+with "/" as separator and INBOX written so; flags are text with system flags spelled as in RFC 3501 §2.3.2;
+what is octets to a client (passwords, messages) stays bytes.
+
+An extension that adds a modifier adds a row to a table in parser.py, and its name and value then appear in
+`modifiers` or `parameters`; no shape changes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from mailcore.imap.wire.seqset import Ranges
+
+Modifier: TypeAlias = tuple[str, object]  # name in upper case, value as its table row parsed it
+
+
+class Simple(NamedTuple):
+    """A command that is only its name.
+
+    CAPABILITY NOOP LOGOUT STARTTLS CHECK CLOSE UNSELECT EXPUNGE IDLE NAMESPACE
+    """
+
+    tag: bytes
+    name: str
+
+
+class Id(NamedTuple):
+    """ID, RFC 2971. Field names are lower case."""
+
+    tag: bytes
+    name: str
+    fields: tuple[tuple[str, str | None], ...]
+
+
+class Enable(NamedTuple):
+    """ENABLE, RFC 5161. Upper case; unknown names are in it too, the handler leaves them alone."""
+
+    tag: bytes
+    name: str
+    capabilities: tuple[str, ...]
+
+
+class Login(NamedTuple):
+    """LOGIN. What is in it must not reach a log: repr() hides the password."""
+
+    tag: bytes
+    name: str
+    user: bytes
+    password: bytes
+
+    def __repr__(self) -> str:
+        return f"Login(tag={self.tag!r}, user={self.user!r})"
+
+
+class Authenticate(NamedTuple):
+    """AUTHENTICATE; initial is SASL-IR's (RFC 4959), decoded: b"" for "=", None if there is none."""
+
+    tag: bytes
+    name: str
+    mechanism: str
+    initial: bytes | None
+
+    def __repr__(self) -> str:
+        return f"Authenticate(tag={self.tag!r}, mechanism={self.mechanism!r})"
+
+
+class Select(NamedTuple):
+    """SELECT, EXAMINE; parameters by RFC 4466 §2.1."""
+
+    tag: bytes
+    name: str
+    folder: str
+    parameters: tuple[Modifier, ...] = ()
+
+
+class Create(NamedTuple):
+    """CREATE; special_uses by RFC 6154 §3, spelled as there. folder keeps a trailing "/" if there was one."""
+
+    tag: bytes
+    name: str
+    folder: str
+    special_uses: tuple[str, ...] = ()
+
+
+class OnFolder(NamedTuple):
+    """A command about one folder: DELETE SUBSCRIBE UNSUBSCRIBE GETQUOTAROOT."""
+
+    tag: bytes
+    name: str
+    folder: str
+
+
+class Rename(NamedTuple):
+    tag: bytes
+    name: str
+    source: str
+    target: str
+
+
+class List(NamedTuple):
+    """LIST and LSUB. selection and returns by RFC 5258, upper case; is_extended: it came in that grammar.
+
+    selection  SUBSCRIBED REMOTE RECURSIVEMATCH SPECIAL-USE
+    returns    SUBSCRIBED CHILDREN SPECIAL-USE, as (name, None); STATUS (RFC 5819) as (name, items)
+    """
+
+    tag: bytes
+    name: str
+    reference: str
+    patterns: tuple[str, ...]
+    selection: tuple[str, ...] = ()
+    returns: tuple[Modifier, ...] = ()
+    is_extended: bool = False
+
+
+class Status(NamedTuple):
+    """STATUS. Items in upper case, each known to the parser, each once."""
+
+    tag: bytes
+    name: str
+    folder: str
+    items: tuple[str, ...]
+
+
+class NewMessage(NamedTuple):
+    """One message of an APPEND. internal_date is aware, with the client's offset; None means now."""
+
+    flags: tuple[str, ...]
+    internal_date: dt.datetime | None
+    raw: bytes
+
+
+class Append(NamedTuple):
+    """APPEND; RFC 3502 lets several messages follow, and so does this."""
+
+    tag: bytes
+    name: str
+    folder: str
+    messages: tuple[NewMessage, ...]
+
+
+class Section(NamedTuple):
+    """What of a message is meant (RFC 3501 §6.4.5).
+
+    part    "" the message, else "1.2"
+    text    "" | HEADER | HEADER.FIELDS | HEADER.FIELDS.NOT | MIME | TEXT
+    fields  header field names as the client wrote them, for the two HEADER.FIELDS
+    """
+
+    part: str
+    text: str
+    fields: tuple[bytes, ...] = ()
+
+
+class FetchItem(NamedTuple):
+    """One thing to fetch.
+
+    name     FLAGS UID ENVELOPE INTERNALDATE RFC822.SIZE BODYSTRUCTURE BODY (no section: the structure), or
+             with a section: BODY[...] RFC822 RFC822.HEADER RFC822.TEXT
+    label    what the answer is called, ready for the wire: b"BODY[1.2]<0>"
+    section  the octets that are meant, else None
+    peek     does not set \\Seen
+    partial  first octet and how many, None for all
+    """
+
+    name: str
+    label: bytes
+    section: Section | None = None
+    peek: bool = True
+    partial: tuple[int, int] | None = None
+
+
+class Fetch(NamedTuple):
+    """FETCH, UID FETCH; macros are expanded, no item twice. UID is in items only if asked for."""
+
+    tag: bytes
+    name: str
+    numbers: Ranges
+    items: tuple[FetchItem, ...]
+    modifiers: tuple[Modifier, ...] = ()
+
+    @property
+    def uid(self) -> bool:
+        return self.name.startswith("UID ")
+
+
+class Store(NamedTuple):
+    """STORE, UID STORE. mode is "+", "-" or "" (replace)."""
+
+    tag: bytes
+    name: str
+    numbers: Ranges
+    mode: str
+    flags: tuple[str, ...]
+    silent: bool
+    modifiers: tuple[Modifier, ...] = ()
+
+    @property
+    def uid(self) -> bool:
+        return self.name.startswith("UID ")
+
+
+class Copy(NamedTuple):
+    """COPY, MOVE, UID COPY, UID MOVE."""
+
+    tag: bytes
+    name: str
+    numbers: Ranges
+    folder: str
+
+    @property
+    def uid(self) -> bool:
+        return self.name.startswith("UID ")
+
+
+class UidExpunge(NamedTuple):
+    """UID EXPUNGE, RFC 4315 §2.1."""
+
+    tag: bytes
+    name: str
+    numbers: Ranges
+
+
+class GetQuota(NamedTuple):
+    tag: bytes
+    name: str
+    root: str
+
+
+class SetQuota(NamedTuple):
+    """SETQUOTA, RFC 9208 §4.1.3. Resource names in upper case."""
+
+    tag: bytes
+    name: str
+    root: str
+    resources: tuple[tuple[str, int], ...]
+
+
+# --- SEARCH: a tree ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every message."""
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of keys, at least two; none of them an And."""
+
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Any of keys, at least two; none of them an Or."""
+
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """What key does not find; key is no Not."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class HasFlag:
+    """A flag or keyword. \\Recent is one too: OLD is Not(HasFlag("\\Recent"))."""
+
+    flag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """A substring, in field BCC CC FROM SUBJECT TO BODY TEXT. An empty needle is in every message."""
+
+    field: str
+    needle: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderContains:
+    """HEADER: a field of that name whose text has needle in it; an empty needle asks for the field alone."""
+
+    field: str
+    needle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """BEFORE ON SINCE of the internal date, or SENTBEFORE SENTON SENTSINCE: days as written, no zones."""
+
+    test: str  # BEFORE ON SINCE
+    sent: bool
+    day: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class Larger:
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Smaller:
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """Messages by UID, or by sequence number."""
+
+    numbers: Ranges
+    uid: bool
+
+
+Key: TypeAlias = (
+    All | And | Or | Not | HasFlag | Contains | HeaderContains | Dated | Larger | Smaller | Numbered
+)
+
+
+class Search(NamedTuple):
+    """SEARCH, UID SEARCH. The needles are decoded already, whatever charset they came in.
+
+    returns  None for the old answer, else what RETURN (...) named (RFC 4466 §2.6.1)
+    """
+
+    tag: bytes
+    name: str
+    key: Key
+    returns: tuple[Modifier, ...] | None = None
+
+    @property
+    def uid(self) -> bool:
+        return self.name.startswith("UID ")
+
+
+Command: TypeAlias = (
+    Simple
+    | Id
+    | Enable
+    | Login
+    | Authenticate
+    | Select
+    | Create
+    | OnFolder
+    | Rename
+    | List
+    | Status
+    | Append
+    | Fetch
+    | Store
+    | Copy
+    | UidExpunge
+    | Search
+    | GetQuota
+    | SetQuota
+)
