@@ -224,14 +224,9 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # No collecting step: whitenoise serves what the finders find, and the storage puts a hash in each address.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 WHITENOISE_MAX_AGE = 0 if DEBUG else 3600
-STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": "/nonexistent"},
-    },
-    "staticfiles": {"BACKEND": "hostmail.static.VersionedStorage"},
-}
+STORAGES = {"staticfiles": {"BACKEND": "hostmail.static.VersionedStorage"}}
 
 # --- Who may sign in ----------------------------------------------------------------------------
 
@@ -267,6 +262,7 @@ if ON_LOOPBACK:
 elif not ipaddress.ip_address(HOSTMAIL_BIND).is_unspecified:
     ALLOWED_HOSTS.append(f"[{HOSTMAIL_BIND}]" if ":" in HOSTMAIL_BIND else HOSTMAIL_BIND)
 CSRF_TRUSTED_ORIGINS = [HOSTMAIL_PUBLIC_URL]
+CSRF_FAILURE_VIEW = "hostmail.errors.csrf_failed"
 # Browsers share cookies between ports of one host; the port in the name keeps two instances apart.
 SESSION_COOKIE_NAME = "__Host-session" if _https else f"session_{HOSTMAIL_HTTP_PORT}"
 CSRF_COOKIE_NAME = "__Host-csrf" if _https else f"csrf_{HOSTMAIL_HTTP_PORT}"

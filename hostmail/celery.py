@@ -1,0 +1,32 @@
+"""Celery for background work; started by `manage.py worker`.
+
+Tasks live in mailcore/tasks.py, which also says how often each sweep runs (SCHEDULE: task name ->
+seconds). A task is only a wake-up: what is to be done stands in the database.
+"""
+
+import os
+from importlib.util import find_spec
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hostmail.settings")
+
+app = Celery("hostmail")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["mailcore"])
+
+
+def schedule() -> dict[str, float]:
+    """Return full task name -> seconds for every sweep."""
+    if not find_spec("mailcore.tasks"):
+        return {}
+    from mailcore.tasks import SCHEDULE  # it needs Django's apps to be ready
+
+    return {name if "." in name else f"mailcore.tasks.{name}": seconds for name, seconds in SCHEDULE.items()}
+
+
+@setup_logging.connect
+def _keep_our_logging(**_: Any) -> None:
+    """Connected, so that Celery leaves the logging of settings.LOGGING alone."""
