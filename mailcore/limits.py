@@ -104,3 +104,19 @@ BATCH_FILINGS = 256  # filed in one transaction; keeps the write lock short
 THREAD_REFERENCES = 20  # message ids of one mail that decide its thread
 KEYWORDS = 62  # different keywords in one mailbox: bits of a signed 64-bit number
 KEYWORD_OCTETS = 100  # of one keyword
+CLERK_WAITING = 2_000  # units handed in and not yet filed; more are told to try later
+
+# --- What we read of a mail's structure (mailcore/message); the rest counts as an opaque part -----------
+
+ADDRESSES = 2_000  # read of one address field; a person never sees more
+MIME_DEPTH = 50  # parts within parts; real mail has five
+MIME_PARTS = 1_000  # of one mail; digests have a few hundred
+MIME_NEAR_MISSES = 50_000  # lines that begin as an open boundary and are none, before we look no further
+MIME_PARAMETERS = 200  # of one Content-Type or Content-Disposition, RFC 2231 pieces included
+REFERENCES = 200  # message ids kept of one mail: the first and the newest
+MESSAGE_ID_OCTETS = 998  # RFC 5322 §2.1.1: a line
+SUBJECT_CHARS = 4_000  # kept decoded for lists, sorting and search
+ADDRESS_TEXT_CHARS = 16_000  # of From, To and Cc, kept decoded for lists and search
+PREVIEW_CHARS = 200  # RFC 8970 §3.1
+PREVIEW_TEXT_OCTETS = 2_048  # of a text part, read for its preview
+PREVIEW_HTML_OCTETS = 16_384  # of an HTML part, which begins with its style
