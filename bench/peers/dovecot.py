@@ -1,0 +1,142 @@
+"""A private Dovecot 2.3: IMAP, LMTP and SASL for Postfix; fsync, login processes and caches as Dovecot has them by default."""
+
+import crypt
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+from bench.instance import is_running, stop_process, wait_for_port
+from bench.peers.packages import find
+from bench.report import Login
+
+CONFIG = """
+base_dir = {run}
+state_dir = {run}
+log_path = {folder}/dovecot.log
+protocols = imap lmtp
+listen = 127.0.0.1
+first_valid_uid = 1
+auth_mechanisms = plain login
+disable_plaintext_auth = no
+ssl = yes
+ssl_cert = <{certificate}
+ssl_key = <{key}
+
+passdb {{
+  driver = passwd-file
+  args = scheme=SHA512-CRYPT username_format=%u {folder}/passwd
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={mail}/%n
+}}
+
+mail_location = {location}
+# Written out because it is the point: these are the defaults, every delivery is on disk before LMTP says 250.
+mail_fsync = optimized
+protocol lmtp {{
+  mail_fsync = optimized
+}}
+
+# More clients than the defaults allow; no influence on the speed of one.
+mail_max_userip_connections = 20000
+default_client_limit = 20000
+service imap-login {{
+  inet_listener imap {{
+    port = {imap_port}
+  }}
+  inet_listener imaps {{
+    port = {imaps_port}
+    ssl = yes
+  }}
+  process_limit = 12000
+}}
+service imap {{
+  process_limit = 12000
+{imap_master}}}
+service anvil {{
+  client_limit = 40000
+}}
+service auth {{
+  client_limit = 40000
+  unix_listener auth-postfix {{
+    mode = 0666
+  }}
+}}
+service lmtp {{
+  unix_listener lmtp-postfix {{
+    mode = 0666
+  }}
+  inet_listener lmtp {{
+    port = {lmtp_port}
+  }}
+}}
+{hibernate}
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+"""
+HIBERNATE = """
+imap_hibernate_timeout = 5s
+service imap-hibernate {
+  unix_listener imap-hibernate {
+    mode = 0666
+  }
+}
+"""
+IMAP_MASTER = """  unix_listener imap-master {
+    user = $default_internal_user
+  }
+  extra_groups = $default_internal_group
+"""
+
+
+def _hash(password: str) -> str:
+    return "{SHA512-CRYPT}" + crypt.crypt(password, crypt.mksalt(crypt.METHOD_SHA512))
+
+
+def start(
+    folder: Path, logins: list[Login], ports: dict[str, int], certificate: Path, key: Path, *, store: str,
+    hibernate: bool,
+) -> int:  # fmt: skip
+    """Write the configuration into folder and start; return the pid of the master process."""
+    run, mail = folder / "run", folder / "mail"
+    run.mkdir(parents=True)
+    mail.mkdir()
+    owner = pwd.getpwnam("mail")
+    os.chown(mail, owner.pw_uid, owner.pw_gid)
+    (folder / "passwd").write_text("".join(f"{login.address}:{_hash(login.password)}\n" for login in logins))
+    os.chmod(folder / "passwd", 0o644)  # read by Dovecot's auth process, which is not root
+    location = {"maildir": "maildir:~/Maildir", "mdbox": "mdbox:~/mdbox"}[store]
+    config = folder / "dovecot.conf"
+    config.write_text(
+        CONFIG.format(
+            folder=folder,
+            run=run,
+            mail=mail,
+            certificate=certificate,
+            key=key,
+            uid=owner.pw_uid,
+            gid=owner.pw_gid,
+            location=location,
+            imap_port=ports["imap"],
+            imaps_port=ports["imaps"],
+            lmtp_port=ports["lmtp"],
+            imap_master=IMAP_MASTER if hibernate else "",
+            hibernate=HIBERNATE if hibernate else "",
+        )
+    )
+    program = find("dovecot")
+    assert program
+    subprocess.run([program, "-c", str(config)], check=True)
+    wait_for_port(ports["imap"])
+    return int((run / "master.pid").read_text())
+
+
+def stop(folder: Path) -> None:
+    """Stop the instance of folder, if it runs."""
+    path = folder / "run" / "master.pid"
+    if path.exists() and is_running(pid := int(path.read_text())):
+        stop_process(pid)
