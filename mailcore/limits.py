@@ -74,6 +74,15 @@ STORAGE_SECONDS = 60  # one request to an S3-compatible store
 # --- Messages we build, sign and show -------------------------------------------------------------------
 
 DKIM_FIELDS = 1000  # header fields under one signature; real mail has twenty
+HTML_OCTETS = 1024 * 1024  # characters of HTML we clean; the rest is not shown. Real newsletters have 100 kB
+HTML_TAGS = 20_000  # tags read of it
+HTML_SIMPLE_TAGS = 1_000  # below this many even the worst nesting costs a parser little
+HTML_DEPTH = 256  # elements within elements; browsers stop at 512
+HTML_ATTRIBUTES = 40  # of one element
+CSS_OCTETS = 128 * 1024  # of the style elements of one mail; parsing costs 0.5 s per megabyte
+CSS_ATTRIBUTE_OCTETS = 4 * 1024  # one style attribute
+CSS_ATTRIBUTES_OCTETS = 256 * 1024  # all different style attributes of one mail
+CSS_DEPTH = 16  # brackets within brackets
 
 # --- IMAP and POP3 on the wire --------------------------------------------------------------------------
 
@@ -120,3 +129,10 @@ ADDRESS_TEXT_CHARS = 16_000  # of From, To and Cc, kept decoded for lists and se
 PREVIEW_CHARS = 200  # RFC 8970 §3.1
 PREVIEW_TEXT_OCTETS = 2_048  # of a text part, read for its preview
 PREVIEW_HTML_OCTETS = 16_384  # of an HTML part, which begins with its style
+
+# --- maild ----------------------------------------------------------------------------------------------
+
+DATABASE_THREADS = 8  # more would only wait for the one writer and for each other's GIL
+LISTEN_BACKLOG = 1024
+TLS_HANDSHAKE_SECONDS = 20
+STOP_SECONDS = 5  # for sessions to let go at the end

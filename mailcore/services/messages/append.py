@@ -124,8 +124,7 @@ def write_back(mailboxes: Iterable[LockedMailbox]) -> None:
 
 def ring(mailbox_pks: Iterable[int]) -> None:
     """Wake whoever listens to these mailboxes, once the transaction is committed."""
-    topics = [f"mailbox:{pk}" for pk in mailbox_pks]
-    transaction.on_commit(lambda: [doorbell.ring(topic) for topic in topics] and None)
+    doorbell.ring(*[f"mailbox:{pk}" for pk in mailbox_pks])
 
 
 def append_many(units: Sequence[Unit]) -> list[list[Filed] | MailError]:

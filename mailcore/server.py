@@ -1,0 +1,117 @@
+"""maild: one process with an event loop (uvloop), the clerk, the database threads and the listeners.
+
+Started by the management command of the same name. Each protocol's server module has
+
+    async def start(maild: Maild) -> list[Listener]
+
+and opens its own ports; what it needs of the others is here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import signal
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from typing import ParamSpec, Protocol, TypeVar
+
+import uvloop
+from django.conf import settings
+
+from mailcore import limits
+from mailcore.clerk import Clerk
+from mailcore.database import DatabaseThreads
+from mailcore.outside import tls
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+# What `--only` names, and the module that serves it.
+PROTOCOLS = {
+    "mx": "mailcore.smtp.server",
+    "submission": "mailcore.smtp.server",
+    "imap": "mailcore.imap.server",
+    "pop3": "mailcore.pop3.server",
+}
+
+
+class Listener(Protocol):
+    """Something open that ends: stop() takes no new sessions, and lets go of the running ones."""
+
+    async def stop(self) -> None: ...
+
+
+class Maild:
+    """What the protocol servers share in one process."""
+
+    def __init__(self, only: Sequence[str] = ()) -> None:
+        self.only = tuple(only or PROTOCOLS)
+        self.clerk = Clerk()
+        self.threads = DatabaseThreads()
+        self.tls: ssl.SSLContext = tls.server_context()
+        self._listeners: list[Listener] = []
+        self._stopping = asyncio.Event()
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
+        """Run database work in a thread of its own pool; the one way to the ORM from the loop."""
+        return self.threads.call(function, *args, **kwargs)
+
+    async def listen(
+        self, factory: Callable[[], asyncio.BaseProtocol], port: int, *, tls: bool = False
+    ) -> asyncio.Server:
+        """Open a port on HOSTMAIL_BIND for protocols made by factory, shared with sibling processes.
+
+        Nagle is off: a pipelined answer must not wait for an acknowledgement.
+        """
+        family = socket.AF_INET6 if ":" in settings.HOSTMAIL_BIND else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if settings.HOSTMAIL_PROCESSES > 1:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((settings.HOSTMAIL_BIND, port))
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(
+            factory,
+            sock=listener,
+            backlog=limits.LISTEN_BACKLOG,
+            ssl=self.tls if tls else None,
+            ssl_handshake_timeout=limits.TLS_HANDSHAKE_SECONDS if tls else None,
+        )
+
+    async def serve(self, ready: Callable[[], None]) -> None:
+        """Open everything, say so, and serve until SIGTERM or SIGINT."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        self.clerk.start()
+        try:
+            for module in dict.fromkeys(PROTOCOLS[name] for name in self.only):
+                start: Callable[[Maild], Awaitable[list[Listener]]] = importlib.import_module(module).start
+                self._listeners += await start(self)
+            ready()
+            await self._stopping.wait()
+        finally:
+            await self._end()
+
+    async def _end(self) -> None:
+        """Take nothing new, let sessions go, file what was handed in."""
+        for stopping in asyncio.as_completed([listener.stop() for listener in self._listeners]):
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(stopping, limits.STOP_SECONDS)
+        await asyncio.to_thread(self.clerk.stop)
+        await asyncio.to_thread(self.threads.close)
+
+
+def run(only: Sequence[str], ready: Callable[[], None]) -> None:
+    """Serve in this process until told to stop."""
+
+    async def main() -> None:
+        await Maild(only).serve(ready)
+
+    uvloop.run(main())
