@@ -96,7 +96,9 @@ class Clerk:
                 log.exception("a delivery could not be filed")
                 results = [error]
             else:
-                log.warning("a batch of %d could not be filed (%r); trying them one by one", len(batch), error)
+                log.warning(
+                    "a batch of %d could not be filed (%r); trying them one by one", len(batch), error
+                )
                 results = [_alone(job.unit) for job in batch]
         finally:
             close_old_connections()

@@ -24,6 +24,9 @@ ADDRESS_OCTETS = 254  # path without its angle brackets
 
 DNS_TRY_SECONDS = 3.0  # one question to one server
 DNS_LIFETIME_SECONDS = 8.0  # one lookup with all its tries; a mail waits for it
+DNS_RUN_SECONDS = 20.0  # all lookups of one question together, such as the route of a domain
+DNS_CONFIGURATION_SECONDS = 300  # /etc/resolv.conf is read again
+DNS_POINTERS = 5  # PTR names of one address that are checked
 DNS_CACHE_NAMES = 20_000  # answers kept, newest used stay
 DNS_CACHE_SECONDS = 3600  # the longest we believe any TTL: people fix their zone and look again
 DNS_NEGATIVE_SECONDS = 300  # RFC 2308 §5 allows 3 hours; a new record should be seen soon
@@ -136,3 +139,9 @@ DATABASE_THREADS = 8  # more would only wait for the one writer and for each oth
 LISTEN_BACKLOG = 1024
 TLS_HANDSHAKE_SECONDS = 20
 STOP_SECONDS = 5  # for sessions to let go at the end
+
+# --- Folders --------------------------------------------------------------------------------------------
+
+FOLDERS = 5_000  # in one mailbox; Dovecot's users rarely have 500
+FOLDER_DEPTH = 32
+FOLDER_NAME_OCTETS = 900  # in UTF-8; modified UTF-7 may need more than twice as many on the wire

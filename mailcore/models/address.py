@@ -33,7 +33,9 @@ class Address(models.Model):
     public_id = models.CharField(max_length=24, unique=True, default=random_id, editable=False)
     domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="addresses")
     local_part = models.CharField(max_length=64, blank=True)
-    mailbox = models.ForeignKey(Mailbox, on_delete=models.CASCADE, null=True, blank=True, related_name="addresses")
+    mailbox = models.ForeignKey(
+        Mailbox, on_delete=models.CASCADE, null=True, blank=True, related_name="addresses"
+    )
     is_primary = models.BooleanField(default=False)
     is_enabled = models.BooleanField(default=True)
     description = models.CharField(max_length=200, blank=True)
@@ -47,7 +49,9 @@ class Address(models.Model):
         ordering = ["local_part"]
         constraints = [
             models.UniqueConstraint(fields=["domain", "local_part"], name="address_once"),
-            models.UniqueConstraint(fields=["mailbox"], condition=Q(is_primary=True), name="address_one_primary"),
+            models.UniqueConstraint(
+                fields=["mailbox"], condition=Q(is_primary=True), name="address_one_primary"
+            ),
         ]
 
     def __str__(self) -> str:

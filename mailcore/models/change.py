@@ -27,3 +27,6 @@ class Change(models.Model):
     class Meta:
         db_table = "change"
         indexes = [models.Index(fields=["mailbox_id", "modseq"], name="change_mailbox")]
+
+    def __str__(self) -> str:
+        return f"{self.folder_id} {self.modseq} {self.kind} {self.uids}"

@@ -50,9 +50,7 @@ class Content(models.Model):
         db_table = "content"
         indexes = [
             # The sweep asks whether a file is still referred to; rows in the row never need it.
-            models.Index(
-                fields=["tenant_id", "sha256"], condition=models.Q(place=1), name="content_file"
-            ),
+            models.Index(fields=["tenant_id", "sha256"], condition=models.Q(place=1), name="content_file"),
         ]
 
     def __str__(self) -> str:

@@ -44,7 +44,9 @@ class Domain(models.Model):
     check_count = models.PositiveIntegerField(default=0)
     # What the last check found: {record key: {"state": ok|missing|differs|several|later, "seen": [...], ...}}
     findings = models.JSONField(default=dict, blank=True)
-    alias_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="aliases")
+    alias_of = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="aliases"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = DomainQuerySet.as_manager()
@@ -55,7 +57,9 @@ class Domain(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "name"], name="domain_once_per_tenant"),
             # Claims may compete, proof decides: one tenant holds a proven name, suspended or not.
-            models.UniqueConstraint(fields=["name"], condition=~Q(state="pending"), name="domain_proven_once"),
+            models.UniqueConstraint(
+                fields=["name"], condition=~Q(state="pending"), name="domain_proven_once"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -79,3 +79,6 @@ class ThreadRef(models.Model):
 
     class Meta:
         db_table = "thread_ref"
+
+    def __str__(self) -> str:
+        return f"{self.mailbox_id}:{self.thread_id}"

@@ -29,7 +29,7 @@ class Submission(models.Model):
     reverse_path = models.CharField(max_length=320, blank=True)
     content_id = models.BigIntegerField(db_index=True)
     # A second press of Send with the same key finds the first.
-    idempotency_key = models.CharField(max_length=120, null=True, blank=True)
+    idempotency_key = models.CharField(max_length=120, null=True, blank=True)  # noqa: DJ001
     # Not before this moment: send later, undo, FUTURERELEASE (RFC 4865).
     hold_until = models.DateTimeField(null=True, blank=True)
     needs_smtputf8 = models.BooleanField(default=False)

@@ -12,7 +12,6 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mailcore.models.tenant import Tenant
@@ -121,7 +120,9 @@ class ApiToken(models.Model):
     """A key for the REST API; shown once, kept as a keyed hash. Bound to a person, and to a tenant if set."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="api_tokens")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="api_tokens"
+    )
     public_id = models.CharField(max_length=24, unique=True, default=random_id, editable=False)
     name = models.CharField(max_length=80)
     prefix = models.CharField(max_length=12)

@@ -7,7 +7,7 @@ driver's own cursor inside Django's connection and transaction. Statements use %
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -96,6 +96,6 @@ def for_update() -> str:
     return "" if is_sqlite() else "FOR NO KEY UPDATE"
 
 
-def moment(value: datetime.datetime) -> Any:
+def moment(value: dt.datetime) -> Any:
     """An aware datetime as the driver's parameter."""
     return connection.ops.adapt_datetimefield_value(value)

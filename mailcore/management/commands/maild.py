@@ -29,11 +29,18 @@ class Command(BaseCommand):
             raise CommandError(f"--only: {', '.join(unknown)} is none of {', '.join(server.PROTOCOLS)}")
         if options["processes"] > 1:
             sys.exit(self._many(options["processes"], options["only"]))
-        server.run(only, lambda: print("ready", flush=True))  # noqa: T201
+        server.run(only, lambda: print("ready", flush=True))
 
     def _many(self, count: int, only: str) -> int:
         """Start the processes, end them together: when one ends by itself, the supervisor starts all anew."""
-        command = [sys.executable, sys.argv[0], "maild", "--processes", "1", *(["--only", only] if only else [])]
+        command = [
+            sys.executable,
+            sys.argv[0],
+            "maild",
+            "--processes",
+            "1",
+            *(["--only", only] if only else []),
+        ]
         # HOSTMAIL_PROCESSES stays above one in the children: it makes them share their ports.
         environment = {**os.environ, "HOSTMAIL_PROCESSES": str(count)}
         parent = os.getpid()
@@ -53,7 +60,7 @@ class Command(BaseCommand):
         for child in children:
             assert child.stdout is not None
             child.stdout.readline()
-        print("ready", flush=True)  # noqa: T201
+        print("ready", flush=True)
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         end()
         return max(abs(child.wait()) for child in children)

@@ -5,14 +5,19 @@ modseq, writes a row to the change log, and rings the mailbox when it is committ
 """
 
 from mailcore.services.messages.append import append_many
-from mailcore.services.messages.change import copy, expunge, move, set_flags
+from mailcore.services.messages.change import ALL, Changed, Copied, copy, expunge, move, set_flags
 from mailcore.services.messages.prepare import prepare
 from mailcore.services.messages.read import (
     ChangesSince,
+    FolderState,
+    Octets,
     changes_since,
+    claim_recent,
     contents,
-    folder_state,
     folder_rows,
+    folder_state,
+    keyword_names,
+    mailbox_modseq,
     message_rows,
     raw_of,
     raws_of,
@@ -20,19 +25,27 @@ from mailcore.services.messages.read import (
 from mailcore.services.messages.units import Filed, Filing, Mail, Prepared, Unit
 
 __all__ = [
+    "ALL",
+    "Changed",
     "ChangesSince",
+    "Copied",
     "Filed",
     "Filing",
+    "FolderState",
     "Mail",
+    "Octets",
     "Prepared",
     "Unit",
     "append_many",
     "changes_since",
+    "claim_recent",
     "contents",
     "copy",
     "expunge",
     "folder_rows",
     "folder_state",
+    "keyword_names",
+    "mailbox_modseq",
     "message_rows",
     "move",
     "prepare",

@@ -9,122 +9,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
 
 from mailcore import limits
-from mailcore.errors import BadFlag, FolderGone, MailError, NoSuchAddress, NoSuchFolder, OverQuota
+from mailcore.errors import FolderGone, MailError, NoSuchAddress, NoSuchFolder, OverQuota
 from mailcore.imap.wire.seqset import compact
 from mailcore.message import flags as system_flags
 from mailcore.message.index import INDEX_VERSION
 from mailcore.models.change import Change
-from mailcore.outside import blobs, clock, doorbell
+from mailcore.outside import blobs, clock
 from mailcore.services import sql
 from mailcore.services.messages import prepare
+from mailcore.services.messages.locked import (
+    CHANGE_COLUMNS,
+    CONTENT_COLUMNS,
+    EVENT_COLUMNS,
+    FOLDER_NAMES,
+    MESSAGE_COLUMNS,
+    LockedMailbox,
+    OpenFolder,
+    lock_mailboxes,
+    make_folder,
+    ring,
+    write_back,
+)
 from mailcore.services.messages.units import Filed, Filing, Mail, Unit
-
-CONTENT_COLUMNS = (
-    "id", "tenant_id", "created_at", "index_version", "octets", "prefix", "header", "envelope", "bodystructure",
-    "body", "parts", "message_id", "subject", "base_subject", "from_key", "to_key", "cc_key", "from_text",
-    "to_text", "preview", "has_attachments", "sent_at", "sent_day", "sha256", "place", "codec", "payload",
-)  # fmt: skip
-MESSAGE_COLUMNS = (
-    "id", "mailbox_id", "folder_id", "uid", "content_id", "flags", "keywords", "modseq", "internal_date",
-    "internal_offset", "saved_date", "size", "email_id", "thread_id",
-)  # fmt: skip
-CHANGE_COLUMNS = ("folder_id", "modseq", "kind", "mailbox_id", "uids", "at")
-EVENT_COLUMNS = (
-    "tenant_id", "mailbox_id", "trace", "kind", "at", "sender", "recipient", "folder_id", "uids", "data",
-)  # fmt: skip
-FOLDER_NAMES = {
-    "inbox": "INBOX",
-    "drafts": "Drafts",
-    "sent": "Sent",
-    "junk": "Junk",
-    "trash": "Trash",
-    "archive": "Archive",
-}
-
-
-@dataclass(slots=True)
-class LockedMailbox:
-    """A mailbox row under our lock; the counters move here and are written back once."""
-
-    pk: int
-    tenant_id: int
-    state: str
-    quota: int
-    used: int
-    count: int
-    modseq: int
-    next_uidvalidity: int
-    keywords: list[str]
-    keywords_grew: bool = False
-
-    def keyword_bits(self, names: Iterable[str]) -> int:
-        """The bits of names, numbering new ones. Raises BadFlag when the mailbox has no room for them."""
-        bits = 0
-        known = {name.casefold(): number for number, name in enumerate(self.keywords)}
-        for name in names:
-            number = known.get(name.casefold())
-            if number is None:
-                if len(self.keywords) >= limits.KEYWORDS or len(name) > limits.KEYWORD_OCTETS:
-                    raise BadFlag("This mailbox has no room for another keyword")
-                number = known[name.casefold()] = len(self.keywords)
-                self.keywords.append(name)
-                self.keywords_grew = True
-            bits |= 1 << number
-        return bits
-
-
-@dataclass(slots=True)
-class OpenFolder:
-    """A folder row read after the lock, and what this batch adds to it."""
-
-    pk: int
-    mailbox_id: int
-    role: str
-    uidvalidity: int
-    uidnext: int
-    added: list[int] = field(default_factory=list)
-    added_octets: int = 0
-    added_unseen: int = 0
-    modseq: int = 0
-
-
-def lock_mailboxes(pks: Iterable[int]) -> dict[int, LockedMailbox]:
-    """Lock these mailboxes in primary-key order, inside a transaction. Missing ones are left out."""
-    where, params = sql.any_of("id", sorted(set(pks)))
-    found = sql.rows(
-        "SELECT id, tenant_id, state, quota_octets, used_octets, message_count, modseq, next_uidvalidity, keywords"
-        f" FROM mailbox WHERE {where} ORDER BY id {sql.for_update()}",
-        params,
-    )
-    return {
-        row[0]: LockedMailbox(*row[:8], keywords=json.loads(row[8]) if isinstance(row[8], str) else list(row[8]))
-        for row in found
-    }
-
-
-def write_back(mailboxes: Iterable[LockedMailbox]) -> None:
-    """Store the counters of locked mailboxes."""
-    boxes = list(mailboxes)
-    sql.execute_many(
-        "UPDATE mailbox SET used_octets = %s, message_count = %s, modseq = %s, next_uidvalidity = %s WHERE id = %s",
-        [(box.used, box.count, box.modseq, box.next_uidvalidity, box.pk) for box in boxes],
-    )
-    sql.execute_many(
-        "UPDATE mailbox SET keywords = %s WHERE id = %s",
-        [(json.dumps(box.keywords), box.pk) for box in boxes if box.keywords_grew],
-    )
-
-
-def ring(mailbox_pks: Iterable[int]) -> None:
-    """Wake whoever listens to these mailboxes, once the transaction is committed."""
-    doorbell.ring(*[f"mailbox:{pk}" for pk in mailbox_pks])
 
 
 def append_many(units: Sequence[Unit]) -> list[list[Filed] | MailError]:
@@ -168,7 +80,9 @@ def thread_refs(message_id: str, references: Sequence[str], base_subject: str) -
     hashes = []
     for name in names:
         if name:
-            digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass") + b"\0" + subject, digest_size=8).digest()
+            digest = hashlib.blake2b(
+                name.encode("utf-8", "surrogatepass") + b"\0" + subject, digest_size=8
+            ).digest()
             hashes.append(int.from_bytes(digest, "big") >> 1)
     return list(dict.fromkeys(hashes))
 
@@ -283,7 +197,9 @@ class _Batch:
             size = len(mail.prefix) + mail.prepared.octets
             for filing in mail.filings:
                 box = self.boxes[filing.mailbox_id]
-                folder = self.folders.get((box.pk, filing.folder)) or self._make_folder(box, str(filing.folder))
+                folder = self.folders.get((box.pk, filing.folder)) or self._make_folder(
+                    box, str(filing.folder)
+                )
                 box.modseq += 1
                 pk = box.pk << 40 | box.modseq
                 content = by_tenant.setdefault(filing.tenant_id, pk)
@@ -306,8 +222,8 @@ class _Batch:
                 filed.append(Filed(box.pk, folder.pk, folder.uidvalidity, uid, box.modseq, pk))
                 if unit.trace:
                     self.events.append((
-                        filing.tenant_id, box.pk, unit.trace + filing.trace_suffix, unit.event_kind, self.moment,
-                        unit.sender, filing.recipient, folder.pk, str(uid), json.dumps(unit.data),
+                        filing.tenant_id, box.pk, unit.trace + filing.trace_suffix, unit.event_kind,
+                        self.moment, unit.sender, filing.recipient, folder.pk, str(uid), json.dumps(unit.data),
                     ))  # fmt: skip
             if mail.keep_for and mail.keep_for[0] not in by_tenant:
                 by_tenant[mail.keep_for[0]] = self._number_content(mail.keep_for[1])
@@ -371,10 +287,17 @@ class _Batch:
         )  # fmt: skip
         sql.execute_many(sql.insert_statement("event", EVENT_COLUMNS), self.events)
         sql.execute_many(
-            "UPDATE folder SET uidnext = %s, message_count = message_count + %s, unseen_count = unseen_count + %s,"
-            " octets = octets + %s, modseq = %s WHERE id = %s",
+            "UPDATE folder SET uidnext = %s, message_count = message_count + %s,"
+            " unseen_count = unseen_count + %s, octets = octets + %s, modseq = %s WHERE id = %s",
             [
-                (folder.uidnext, len(folder.added), folder.added_unseen, folder.added_octets, folder.modseq, folder.pk)
+                (
+                    folder.uidnext,
+                    len(folder.added),
+                    folder.added_unseen,
+                    folder.added_octets,
+                    folder.modseq,
+                    folder.pk,
+                )
                 for folder in touched
             ],
         )
@@ -382,36 +305,8 @@ class _Batch:
         ring({folder.mailbox_id for folder in touched})
 
 
-def make_folder(box: LockedMailbox, name: str, role: str = "") -> OpenFolder:
-    """Insert one folder into a locked mailbox. If the name is taken, that folder takes the role."""
-    taken = sql.row("SELECT id, uidvalidity, uidnext, role FROM folder WHERE mailbox_id = %s AND name = %s",
-                    (box.pk, name))  # fmt: skip
-    if taken:
-        if role and not taken[3]:
-            sql.execute("UPDATE folder SET role = %s WHERE id = %s", (role, taken[0]))
-        return OpenFolder(taken[0], box.pk, role, taken[1], taken[2])
-    box.modseq += 1
-    uidvalidity = box.next_uidvalidity
-    box.next_uidvalidity += 1
-    created = sql.row(
-        sql.insert_statement(
-            "folder",
-            ("tenant_id", "mailbox_id", "name", "role", "object_serial", "uidvalidity", "uidnext", "recent_uid",
-             "message_count", "unseen_count", "octets", "modseq", "created_at"),
-            "RETURNING id",
-        ),
-        (box.tenant_id, box.pk, name, role, box.modseq, uidvalidity, 1, 1, 0, 0, 0, box.modseq,
-         sql.moment(clock.now())),
-    )  # fmt: skip
-    assert created is not None
-    return OpenFolder(created[0], box.pk, role, uidvalidity, 1)
-
-
 def _text(value: str) -> str:
     """What both databases can keep: no NUL, no lone surrogates."""
     if value.isascii():
         return value.replace("\0", "")
     return value.replace("\0", "").encode("utf-8", "replace").decode()
-
-
-__all__ = ["LockedMailbox", "append_many", "lock_mailboxes", "make_folder", "ring", "write_back"]

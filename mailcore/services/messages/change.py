@@ -19,7 +19,7 @@ from mailcore.message import flags as system_flags
 from mailcore.models.change import Change
 from mailcore.outside import clock
 from mailcore.services import sql
-from mailcore.services.messages.append import (
+from mailcore.services.messages.locked import (
     CHANGE_COLUMNS,
     EVENT_COLUMNS,
     MESSAGE_COLUMNS,
@@ -71,7 +71,8 @@ def _select(folder_id: int, ranges: Ranges, columns: str, extra: str = "") -> li
     found: list[sql.Row] = []
     for low, high in ranges:
         found += sql.rows(
-            f"SELECT {columns} FROM message WHERE folder_id = %s AND uid BETWEEN %s AND %s {extra} ORDER BY uid",
+            f"SELECT {columns} FROM message"
+            f" WHERE folder_id = %s AND uid BETWEEN %s AND %s {extra} ORDER BY uid",
             (folder_id, low, high),
         )
     return found
@@ -106,12 +107,14 @@ def _record(
     if via:
         sql.execute(
             sql.insert_statement("event", EVENT_COLUMNS),
-            (box.tenant_id, box.pk, "", kind, sql.moment(clock.now()), "", "", folder_id, compact(uids).decode(),
-             json.dumps({"via": via, **data})),
+            (box.tenant_id, box.pk, "", kind, sql.moment(clock.now()), "", "", folder_id,
+             compact(uids).decode(), json.dumps({"via": via, **data})),
         )  # fmt: skip
 
 
-def _count(folder_id: int, box: LockedMailbox, *, messages: int = 0, unseen: int = 0, octets: int = 0) -> None:
+def _count(
+    folder_id: int, box: LockedMailbox, *, messages: int = 0, unseen: int = 0, octets: int = 0
+) -> None:
     sql.execute(
         "UPDATE folder SET message_count = message_count + %s, unseen_count = unseen_count + %s,"
         " octets = octets + %s, modseq = %s WHERE id = %s",
@@ -241,7 +244,22 @@ def _insert_copies(
     copies = []
     unseen = 0
     for number, row in enumerate(rows):
-        (_pk, _box, _folder, _uid, content, flags, keywords, _modseq, date, offset, _saved, size, email, thread) = row
+        (
+            _pk,
+            _box,
+            _folder,
+            _uid,
+            content,
+            flags,
+            keywords,
+            _modseq,
+            date,
+            offset,
+            _saved,
+            size,
+            email,
+            thread,
+        ) = row
         target.modseq += 1
         if not same:
             # Keywords, emails and threads are numbered per mailbox.
@@ -333,8 +351,7 @@ def expunge(folder_id: int, ranges: Ranges = ALL, *, only_deleted: bool = True, 
         sql.execute_many(
             sql.insert_statement("expunged_message", EXPUNGED_COLUMNS),
             [
-                (row[0], tenant, row[1], row[2], row[3], row[4], row[5], row[6], row[8], row[9], row[11], row[12],
-                 row[13], now)
+                (row[0], tenant, *row[1:7], row[8], row[9], *row[11:14], now)
                 for row in rows
             ],
         )  # fmt: skip

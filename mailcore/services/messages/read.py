@@ -57,7 +57,10 @@ def folder_state(folder_id: int) -> FolderState:
 
 def folder_rows(mailbox_id: int) -> list[FolderState]:
     """Every folder of a mailbox with its counters, by name."""
-    return [FolderState(*row) for row in sql.rows(f"{_STATE} WHERE f.mailbox_id = %s ORDER BY f.name", (mailbox_id,))]
+    return [
+        FolderState(*row)
+        for row in sql.rows(f"{_STATE} WHERE f.mailbox_id = %s ORDER BY f.name", (mailbox_id,))
+    ]
 
 
 def mailbox_modseq(mailbox_id: int) -> int:
@@ -68,7 +71,6 @@ def mailbox_modseq(mailbox_id: int) -> int:
 
 def keyword_names(mailbox_id: int) -> list[str]:
     """The mailbox's keywords; bit n of message.keywords is the n-th."""
-    import json
 
     found = sql.row("SELECT keywords FROM mailbox WHERE id = %s", (mailbox_id,))
     if found is None:
@@ -99,7 +101,8 @@ def changes_since(folder_id: int, modseq: int) -> ChangesSince:
     touched: set[int] = set()
     gone: set[int] = set()
     for kind, uids in sql.rows(
-        "SELECT kind, uids FROM change WHERE folder_id = %s AND modseq > %s ORDER BY modseq", (folder_id, modseq)
+        "SELECT kind, uids FROM change WHERE folder_id = %s AND modseq > %s ORDER BY modseq",
+        (folder_id, modseq),
     ):
         (gone if kind == Change.Kind.GONE else touched).update(expand(uids.encode()))
     # A uid never comes back (RFC 9051 §2.3.1.1): what is gone is gone.
@@ -118,11 +121,13 @@ def _message_rows_of(folder_id: int, uids: Sequence[int]) -> Iterable[tuple[int,
 
 
 def contents(folder_id: int, low: int, high: int, columns: Sequence[str]) -> list[sql.Row]:
-    """Columns of messages (m.uid, m.size, ...) and their contents (c.envelope, ...) for uids low..high, by uid.
+    """Columns of messages (m.uid, m.size, ...) and contents (c.envelope, ...) for uids low..high, by uid.
 
     columns are written by us, never by a client. c is joined only when it is named.
     """
-    join = " JOIN content c ON c.id = m.content_id" if any(column.startswith("c.") for column in columns) else ""
+    join = (
+        " JOIN content c ON c.id = m.content_id" if any(column.startswith("c.") for column in columns) else ""
+    )
     return sql.rows(
         f"SELECT {', '.join(columns)} FROM message m{join}"
         " WHERE m.folder_id = %s AND m.uid BETWEEN %s AND %s ORDER BY m.uid",
@@ -155,7 +160,8 @@ def raws_of(content_ids: Sequence[int]) -> dict[int, Octets]:
     where, params = sql.any_of("id", content_ids)
     found = {}
     for pk, tenant, prefix, header, parts, place, codec, sha256, payload in sql.rows(
-        "SELECT id, tenant_id, prefix, header, parts, place, codec, sha256, payload FROM content WHERE " + where,
+        "SELECT id, tenant_id, prefix, header, parts, place, codec, sha256, payload FROM content WHERE "
+        + where,
         params,
     ):
         kept = payload if place == prepare.IN_ROW else blobs.get(tenant, bytes(sha256).hex())
