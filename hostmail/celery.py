@@ -16,6 +16,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hostmail.settings")
 app = Celery("hostmail")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["mailcore"])
+# mailcore sends wake-ups through the default app: the current one of another thread is not ours.
+app.set_default()
 
 
 def schedule() -> dict[str, float]:

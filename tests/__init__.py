@@ -1,0 +1,1 @@
+"""The suite. One test file for each source file, in the same place; see DEVELOP.md."""
