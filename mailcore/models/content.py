@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from mailcore.models.fields import ClusteredId
+
 
 class Content(models.Model):
     class Place(models.IntegerChoices):
@@ -15,7 +17,7 @@ class Content(models.Model):
         FILE = 1
 
     # mailbox << 40 | modseq of the first message made with it, so that a mailbox lies together.
-    id = models.BigIntegerField(primary_key=True)
+    id = ClusteredId(primary_key=True)
     tenant_id = models.BigIntegerField()
     created_at = models.DateTimeField()
     index_version = models.PositiveSmallIntegerField()

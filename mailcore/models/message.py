@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.db import models
 
+from mailcore.models.fields import ClusteredId
+
 
 class Message(models.Model):
     """id is mailbox << 40 | the modseq at its creation, which keeps a mailbox's rows together."""
 
-    id = models.BigIntegerField(primary_key=True)
+    id = ClusteredId(primary_key=True)
     mailbox_id = models.BigIntegerField()
     folder_id = models.BigIntegerField()
     uid = models.BigIntegerField()
@@ -40,7 +42,7 @@ class Message(models.Model):
 class ExpungedMessage(models.Model):
     """What was expunged, kept aside until the tenant's retention ends, so that it can be brought back."""
 
-    id = models.BigIntegerField(primary_key=True)
+    id = ClusteredId(primary_key=True)
     tenant_id = models.BigIntegerField()
     mailbox_id = models.BigIntegerField()
     folder_id = models.BigIntegerField()

@@ -223,7 +223,8 @@ class _Batch:
                 if unit.trace:
                     self.events.append((
                         filing.tenant_id, box.pk, unit.trace + filing.trace_suffix, unit.event_kind,
-                        self.moment, unit.sender, filing.recipient, folder.pk, str(uid), json.dumps(unit.data),
+                        self.moment, unit.sender, filing.recipient, folder.pk, str(uid),
+                        json.dumps(unit.data),
                     ))  # fmt: skip
             if mail.keep_for and mail.keep_for[0] not in by_tenant:
                 by_tenant[mail.keep_for[0]] = self._number_content(mail.keep_for[1])
