@@ -1,0 +1,97 @@
+// Rich text for the compose form: Squire edits, DOMPurify cleans what is pasted, the tool bar is ours.
+// The textarea stays what the form sends as text; data-rich names the field that takes the HTML.
+(() => {
+  const CLEAN = {
+    ALLOWED_TAGS: ["a", "b", "strong", "i", "em", "u", "s", "br", "div", "p", "blockquote", "ul", "ol", "li", "h1", "h2", "h3", "pre", "code", "span", "hr"],
+    ALLOWED_ATTR: ["href", "title", "dir"],
+    ALLOWED_URI_REGEXP: /^(?:https?|mailto|tel):/i,
+  };
+  const clean = (html) => window.DOMPurify.sanitize(html, { ...CLEAN, RETURN_DOM_FRAGMENT: true });
+  const escape = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
+  const TOOLS = [
+    ["bold", "Bold", "B", (e) => (e.hasFormat("B") ? e.removeBold() : e.bold())],
+    ["italic", "Italic", "I", (e) => (e.hasFormat("I") ? e.removeItalic() : e.italic())],
+    ["underline", "Underline", "U", (e) => (e.hasFormat("U") ? e.removeUnderline() : e.underline())],
+    ["list", "List", "UL", (e) => (e.hasFormat("UL") ? e.removeList() : e.makeUnorderedList())],
+    ["list-ordered", "Numbered list", "OL", (e) => (e.hasFormat("OL") ? e.removeList() : e.makeOrderedList())],
+    ["text-quote", "Quote", "BLOCKQUOTE", (e) => (e.hasFormat("BLOCKQUOTE") ? e.decreaseQuoteLevel() : e.increaseQuoteLevel())],
+    ["link", "Link", "A", addLink],
+    ["remove-formatting", "Plain", "", (e) => e.removeAllFormatting()],
+  ];
+
+  function addLink(editor) {
+    if (editor.hasFormat("A")) return editor.removeLink();
+    const address = window.prompt("Link to", "https://");
+    if (address && CLEAN.ALLOWED_URI_REGEXP.test(address)) editor.makeLink(address);
+  }
+
+  const icon = (name) => {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("class", "icon icon--sm");
+    svg.setAttribute("aria-hidden", "true");
+    const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+    use.setAttribute("href", `${document.querySelector("use").getAttribute("href").split("#")[0]}#${name}`);
+    svg.append(use);
+    return svg;
+  };
+
+  const start = (area) => {
+    if (!window.Squire || !window.DOMPurify || !area.form) return;
+    const box = document.createElement("div");
+    box.className = "editor__text";
+    box.setAttribute("role", "textbox");
+    box.setAttribute("aria-multiline", "true");
+    box.setAttribute("aria-label", area.getAttribute("aria-label") || "Message");
+    const tools = document.createElement("div");
+    tools.className = "editor__tools";
+    tools.setAttribute("role", "toolbar");
+    tools.setAttribute("aria-label", "Formatting");
+    area.before(tools, box);
+    area.hidden = true;
+
+    let field = area.form.elements[area.dataset.rich];
+    if (!field) {
+      field = document.createElement("input");
+      field.type = "hidden";
+      field.name = area.dataset.rich;
+      area.after(field);
+    }
+    const editor = new window.Squire(box, { sanitizeToDOMFragment: clean });
+    const lines = area.value.split(/\r?\n/).map((line) => `<div>${escape(line) || "<br>"}</div>`);
+    editor.setHTML(field.value || lines.join(""));
+    editor.moveCursorToStart();
+
+    const buttons = TOOLS.map(([name, label, format, run]) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "button button--quiet button--icon button--sm";
+      button.title = label;
+      button.setAttribute("aria-label", label);
+      button.append(icon(name));
+      // The selection must not be lost to the button.
+      button.addEventListener("mousedown", (event) => event.preventDefault());
+      button.addEventListener("click", () => {
+        run(editor);
+        editor.focus();
+      });
+      return [button, format];
+    });
+    tools.append(...buttons.map(([button]) => button));
+    editor.addEventListener("pathChange", () => {
+      for (const [button, format] of buttons) if (format) button.setAttribute("aria-pressed", String(editor.hasFormat(format)));
+    });
+
+    const write = () => {
+      area.value = box.innerText.replace(/\u00a0/g, " ");
+      field.value = window.DOMPurify.sanitize(editor.getHTML(), CLEAN);
+    };
+    // Squire tells of what tool buttons change as well; the form hears it as typing, so that drafts are kept.
+    editor.addEventListener("input", () => {
+      write();
+      area.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    area.form.addEventListener("submit", write, true);
+  };
+
+  document.addEventListener("editor:start", (event) => start(event.target));
+})();
