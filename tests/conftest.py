@@ -97,7 +97,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if uses_database(item):
             # Workers of one kind are number, number + 2, ...
             is_mine = turn % (workers // 2) == number // 2
-            item._nodeid = f"{item.nodeid} on {test_db()}"
         else:
             is_mine = turn % workers == number
         (mine if is_mine else others).append(item)
@@ -111,6 +110,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, which is a failure under CI: {report.longrepr}"
+    elif report.failed and uses_database(item) and (crash := getattr(report.longrepr, "reprcrash", None)):
+        crash.message = f"[{test_db()}] {crash.message}"  # the summary says on which database
     return report
 
 
