@@ -35,7 +35,8 @@ PEOPLE = [
     for last in ("Ashdown", "Birkett", "Corrigan", "Delacroix", "Eklund", "Farrow", "Grimaldi", "Hoekstra")
     for first in ("Ada", "Bela", "Carol", "Dmitri", "Emma", "Farid")
 ]
-FIRST_DATE = 1_767_600_000  # Monday 5 January 2026; each mail is 97 seconds younger than the one before
+FIRST_DATE = 1_767_600_000  # Monday 5 January 2026
+DATE_STEP, DATE_SPREAD = 97, 90_000  # seconds; mail comes about in the order it was written, not quite
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Mail:
     message_id: str  # with its angle brackets
     author: str  # addr-spec
     subject: str  # decoded
+    sent_at: int  # epoch seconds of the Date field
     has_body_needle: bool
     has_text_needle: bool
 
@@ -132,7 +134,8 @@ def make(seed: int, number: int, *, author: str = "", to: str = "team@bench.exam
     if is_encoded:
         subject += " für später"
     message_id = f"<{rng.getrandbits(64):016x}.{seed}.{number}@{author.partition('@')[2]}>"
-    date = email.utils.formatdate(FIRST_DATE + number * 97).replace("-0000", "+0000")
+    sent_at = FIRST_DATE + number * DATE_STEP + rng.randrange(DATE_SPREAD)
+    date = email.utils.formatdate(sent_at).replace("-0000", "+0000")
     fields = [
         f"Received: from out{rng.randrange(9)}.mail.example (out.mail.example [192.0.2.{rng.randrange(1, 255)}])",
         f"\tby relay.mail.example with ESMTPS id {rng.getrandbits(60):015x}",
@@ -208,7 +211,7 @@ def make(seed: int, number: int, *, author: str = "", to: str = "team@bench.exam
             body.append(_attachment(rng, share))
         body.append(f"--{boundary}--\r\n".encode())
         raw = head.encode() + b"".join(body)
-    return Mail(number, raw, message_id, author, subject, has_body_needle, has_text_needle)
+    return Mail(number, raw, message_id, author, subject, sent_at, has_body_needle, has_text_needle)
 
 
 def generate(count: int, seed: int, *, first: int = 0, size: int = 0) -> Iterator[Mail]:
