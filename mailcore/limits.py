@@ -104,6 +104,7 @@ IMAP_FETCH_FIELDS = 200  # header fields named in one BODY[HEADER.FIELDS (...)]
 IMAP_PART_DEPTH = 100  # numbers in one section: BODY[1.2.3]
 IMAP_FLAGS = 200  # named in one STORE or APPEND
 IMAP_LIST_ITEMS = 100  # patterns, options, status items, ID pairs: whatever else stands in parentheses
+IMAP_NAME_OCTETS = 4 * 1024  # a folder name or pattern as spelled on the wire
 IMAP_TAG_OCTETS = 64  # we echo it in every answer
 POP3_LINE_OCTETS = 255  # RFC 2449 §4, with CRLF
 POP3_AUTH_LINE_OCTETS = 16 * 1024  # an answer in AUTH (RFC 5034 §4 says 12288 is enough)
@@ -145,3 +146,16 @@ STOP_SECONDS = 5  # for sessions to let go at the end
 FOLDERS = 5_000  # in one mailbox; Dovecot's users rarely have 500
 FOLDER_DEPTH = 32
 FOLDER_NAME_OCTETS = 900  # in UTF-8; modified UTF-7 may need more than twice as many on the wire
+
+# --- SMTP in (mailcore/smtp) ----------------------------------------------------------------------------
+
+SMTP_COMMAND_OCTETS = 1024  # RFC 5321 §4.5.3.1.4 says 512; parameters of extensions come on top
+SMTP_COMMAND_SECONDS = 300  # §4.5.3.2.7, for the next command
+SMTP_DATA_SECONDS = 1800  # for all of one message, however slowly it drips
+SMTP_CHUNK_OCTETS = 256 * 1024  # read ahead while a message comes in
+SMTP_OCTETS_IN_HAND = 128 * 1024 * 1024  # of messages being received by one listener of a process
+SMTP_SMALL_OCTETS = 1024 * 1024  # smaller ones are taken even then
+SMTP_SESSIONS = 1000  # of one listener of a process
+SMTP_SESSIONS_PER_ADDRESS = 100
+SMTP_ERRORS = 20  # negative replies before we hang up
+SMTP_RECIPIENTS = 500  # RFC 5321 §4.5.3.1.8: at least 100
