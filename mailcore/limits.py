@@ -159,3 +159,4 @@ SMTP_SESSIONS = 1000  # of one listener of a process
 SMTP_SESSIONS_PER_ADDRESS = 100
 SMTP_ERRORS = 20  # negative replies before we hang up
 SMTP_RECIPIENTS = 500  # RFC 5321 §4.5.3.1.8: at least 100
+LOOP_OCTETS = 96 * 1024  # a message up to this is scanned on the event loop, a bigger one in a thread

@@ -99,3 +99,10 @@ def for_update() -> str:
 def moment(value: dt.datetime) -> Any:
     """An aware datetime as the driver's parameter."""
     return connection.ops.adapt_datetimefield_value(value)
+
+
+def text(value: str) -> str:
+    """What both databases can keep: no NUL, no lone surrogates."""
+    if value.isascii():
+        return value.replace("\0", "")
+    return value.replace("\0", "").encode("utf-8", "replace").decode()

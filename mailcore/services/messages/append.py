@@ -223,7 +223,8 @@ class _Batch:
                 if unit.trace:
                     self.events.append((
                         filing.tenant_id, box.pk, unit.trace + filing.trace_suffix, unit.event_kind,
-                        self.moment, unit.sender, filing.recipient, folder.pk, str(uid),
+                        self.moment, sql.text(unit.sender)[:320],
+                        sql.text(filing.recipient)[:320], folder.pk, str(uid),
                         json.dumps(unit.data),
                     ))  # fmt: skip
             if mail.keep_for and mail.keep_for[0] not in by_tenant:
@@ -257,9 +258,9 @@ class _Batch:
         return (
             pk, tenant, self.moment, INDEX_VERSION, len(mail.prefix) + prepared.octets, mail.prefix,
             prepared.header, index.envelope, index.bodystructure, index.body, index.parts,
-            _text(index.message_id), _text(index.subject), _text(index.base_subject), _text(index.from_key),
-            _text(index.to_key), _text(index.cc_key), _text(index.from_text), _text(index.to_text),
-            _text(index.preview), index.has_attachments, index.sent_at, index.sent_day, prepared.sha256,
+            sql.text(index.message_id), sql.text(index.subject), sql.text(index.base_subject), sql.text(index.from_key),
+            sql.text(index.to_key), sql.text(index.cc_key), sql.text(index.from_text), sql.text(index.to_text),
+            sql.text(index.preview), index.has_attachments, index.sent_at, index.sent_day, prepared.sha256,
             prepared.place, prepared.codec, prepared.payload if prepared.place == prepare.IN_ROW else None,
         )  # fmt: skip
 
@@ -304,10 +305,3 @@ class _Batch:
         )
         write_back(self.boxes.values())
         ring({folder.mailbox_id for folder in touched})
-
-
-def _text(value: str) -> str:
-    """What both databases can keep: no NUL, no lone surrogates."""
-    if value.isascii():
-        return value.replace("\0", "")
-    return value.replace("\0", "").encode("utf-8", "replace").decode()

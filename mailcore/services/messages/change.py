@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 
 from mailcore.errors import FolderGone, OverQuota
-from mailcore.imap.wire.seqset import compact
+from mailcore.imap.wire.seqset import collect, compact
 from mailcore.message import flags as system_flags
 from mailcore.models.change import Change
 from mailcore.outside import clock
@@ -76,21 +76,6 @@ def _select(folder_id: int, ranges: Ranges, columns: str, extra: str = "") -> li
             (folder_id, low, high),
         )
     return found
-
-
-def _to_ranges(uids: Sequence[int]) -> list[tuple[int, int]]:
-    """Sorted uids to ranges of neighbours."""
-    ranges: list[tuple[int, int]] = []
-    start = previous = -1
-    for uid in uids:
-        if uid != previous + 1:
-            if start >= 0:
-                ranges.append((start, previous))
-            start = uid
-        previous = uid
-    if start >= 0:
-        ranges.append((start, previous))
-    return ranges
 
 
 def _log(folder_id: int, box: LockedMailbox, kind: Change.Kind, uids: Sequence[int]) -> None:
@@ -175,7 +160,7 @@ def set_flags(
             values = (add, ~remove & 0x7FFF, added, ~removed & (2**63 - 1))  # type: ignore[assignment]
         sql.execute_many(
             f"UPDATE message SET {assignment}, modseq = %s WHERE folder_id = %s AND uid BETWEEN %s AND %s",
-            [(*values, box.modseq, folder_id, low, high) for low, high in _to_ranges(changed)],
+            [(*values, box.modseq, folder_id, low, high) for low, high in collect(changed)],
         )
         _log(folder_id, box, Change.Kind.FLAGS, changed)
         _count(folder_id, box, unseen=unseen)
@@ -328,7 +313,7 @@ def move(source_id: int, ranges: Ranges, target_id: int, *, via: str = "") -> Co
 def _delete(folder_id: int, uids: Sequence[int]) -> None:
     sql.execute_many(
         "DELETE FROM message WHERE folder_id = %s AND uid BETWEEN %s AND %s",
-        [(folder_id, low, high) for low, high in _to_ranges(uids)],
+        [(folder_id, low, high) for low, high in collect(uids)],
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from mailcore.errors import FolderGone, NoSuchMessage
-from mailcore.imap.wire.seqset import expand
+from mailcore.imap.wire import seqset
 from mailcore.models.change import Change
 from mailcore.outside import blobs
 from mailcore.services import sql
@@ -104,7 +104,9 @@ def changes_since(folder_id: int, modseq: int) -> ChangesSince:
         "SELECT kind, uids FROM change WHERE folder_id = %s AND modseq > %s ORDER BY modseq",
         (folder_id, modseq),
     ):
-        (gone if kind == Change.Kind.GONE else touched).update(expand(uids.encode()))
+        (gone if kind == Change.Kind.GONE else touched).update(
+            seqset.numbers(seqset.parse_compact(uids.encode()))
+        )
     # A uid never comes back (RFC 9051 §2.3.1.1): what is gone is gone.
     touched -= gone
     rows = list(_message_rows_of(folder_id, sorted(touched)))
