@@ -415,10 +415,7 @@ class BadSyntax(MailError):
     code = "bad_syntax"
     smtp, imap, http = (501, "5.5.2"), None, 400
     text = "That command is not valid"
-
-    def __init__(self, public: str | None = None, *, tag: bytes | None = None) -> None:
-        super().__init__(public)
-        self.tag = tag
+    tag: bytes | None = None
 
 
 class BadCharset(MailError):
@@ -427,3 +424,4 @@ class BadCharset(MailError):
     code = "bad_charset"
     imap, http = "BADCHARSET (US-ASCII UTF-8)", 400
     text = "That charset is not supported"
+    tag: bytes | None = None  # of the command, as with BadSyntax

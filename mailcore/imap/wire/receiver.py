@@ -97,7 +97,8 @@ _CR, _BRACE = b"\r}"
 _LAST = 64  # octets of a skipped line we keep, to see a literal announced at its end
 _ANNOUNCED = re.compile(rb"\{([0-9]{1,20})(\+?)\}").fullmatch
 _APPEND = re.compile(rb"[^ ]+ APPEND ", re.IGNORECASE).match
-_TAG = re.compile(rb"([!#$&\',-\[\]^-z|}~]{1,%d}) " % limits.IMAP_TAG_OCTETS).match
+TAG: Final = rb"[!#$&',\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]{1,%d}" % limits.IMAP_TAG_OCTETS
+_TAG = re.compile(rb"(%b) " % TAG).match
 
 
 class Receiver:
@@ -139,6 +140,8 @@ class Receiver:
 
     def feed(self, chunk: bytes) -> None:
         """Take what came from the client, however it was split."""
+        if self._state == _CLOSED:
+            return
         if self._more is not None:
             self._more.append(chunk)
         elif self._pos >= len(self._chunk):

@@ -19,31 +19,30 @@ from mailcore.errors import BadSyntax
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 
 STAR: Final = 1 << 32  # nz-number is below 2^32
-_SET = re.compile(
-    rb"(?:[1-9][0-9]{0,9}|\*)(?::(?:[1-9][0-9]{0,9}|\*))?(?:,(?:[1-9][0-9]{0,9}|\*)(?::(?:[1-9][0-9]{0,9}|\*))?)*"
-)
-_is_set = _SET.fullmatch
+_TOP: Final = STAR - 1
+_NUMBER = rb"(?:[1-9][0-9]{0,9}|\*)"
+_RANGE = rb"%b(?::%b)?" % (_NUMBER, _NUMBER)
+_is_set = re.compile(rb"%b(?:,%b)*" % (_RANGE, _RANGE)).fullmatch
 
 
 def parse(raw: bytes) -> Ranges:
     """The set that a client wrote: b"4,2:*". Raises BadSyntax."""
-    if raw.isdigit() and len(raw) <= 10 and 0 < (number := int(raw)) < STAR:
-        if raw[0] == 0x30:
-            raise BadSyntax("A message number does not start with 0")
-        return ((number, number),)
     if raw.count(b",") >= limits.IMAP_RANGES:
         raise BadSyntax("Too many ranges in a sequence set")
-    if not _is_set(raw) or b"4294967296" in raw:
-        raise BadSyntax("That is not a sequence set, like 1:5,8,10:*")
-    ranges = []
-    for piece in raw.replace(b"*", b"4294967296").split(b","):
-        first, _, last = piece.partition(b":")
-        low = int(first)
-        high = int(last) if last else low
-        ranges.append((low, high) if low <= high else (high, low))
-    if max(ranges)[0] > STAR or max(high for _, high in ranges) > STAR:
-        raise BadSyntax("A message number is below 4294967296")
-    return ranges_of(ranges)
+    if not _is_set(raw):
+        raise BadSyntax("Expected a set of numbers like 1:5,8,10:*")
+    if b"," not in raw:
+        return (_range(raw),)
+    return ranges_of(map(_range, raw.split(b",")))
+
+
+def _range(raw: bytes) -> tuple[int, int]:
+    first, colon, last = raw.partition(b":")
+    low = STAR if first == b"*" else int(first)
+    high = (STAR if last == b"*" else int(last)) if colon else low
+    if (low > _TOP and first != b"*") or (high > _TOP and colon and last != b"*"):
+        raise BadSyntax("Numbers of messages are below 4294967296")
+    return (low, high) if low <= high else (high, low)
 
 
 def ranges_of(pairs: Iterable[tuple[int, int]]) -> Ranges:

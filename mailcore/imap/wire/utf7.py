@@ -1,7 +1,7 @@
-"""Folder names on the wire: modified UTF-7 (RFC 3501 §5.1.3), and UTF-8 for clients that enabled it (RFC 6855).
+"""Folder names on the wire: modified UTF-7 (RFC 3501 §5.1.3), or UTF-8 once enabled (RFC 6855).
 
-Strict both ways: each name has exactly one spelling, so two spellings never name two folders. Only the spelling
-is judged here; what makes a good name (length, depth, control characters) is decided by services/folders.py.
+Strict both ways: a name has exactly one spelling, so two spellings never name two folders. Only the spelling
+is judged here; what makes a good name (depth, control characters) is decided by services/folders.py.
 Pure; parser and responses call it.
 """
 
