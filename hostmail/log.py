@@ -4,19 +4,12 @@ JSON for machines, readable text on a terminal. Lines from plain `logging` (Djan
 Celery) take the same road. Never a message body or a password: callers pass ids.
 """
 
-import logging
 import sys
+import warnings
 from typing import Any
 
 import structlog
 from structlog.types import EventDict, Processor
-
-
-class _KnownNoise(logging.Filter):
-    """Drop one known line: whitenoise under ASGI streams files from a plain iterator, on purpose."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return "synchronous iterators" not in record.getMessage()
 
 
 def _shared() -> list[Processor]:
@@ -40,6 +33,8 @@ def _one_line(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 def configure(*, level: str, form: str) -> dict[str, Any]:
     """Set structlog up and return Django's LOGGING; form is `json`, `text` or `auto` (by the terminal)."""
+    # whitenoise hands files over as plain iterators; under ASGI that works, and Django remarks on it.
+    warnings.filterwarnings("ignore", message=".*must consume synchronous iterators.*")
     if form == "auto":
         form = "text" if sys.stderr.isatty() else "json"
     last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
@@ -66,10 +61,7 @@ def configure(*, level: str, form: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": formatter},
-        "filters": {"known_noise": {"()": _KnownNoise}},
-        "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["known_noise"]}
-        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "py.warnings": {"handlers": ["stderr"], "propagate": False},
@@ -79,7 +71,7 @@ def configure(*, level: str, form: str) -> dict[str, Any]:
             "django.security.DisallowedHost": {"level": "CRITICAL", "propagate": True},
             "httpx": {"level": "WARNING"},
             "mail.log": {"level": "WARNING"},
-            "uvicorn.access": {"level": "WARNING"},
+            "uvicorn": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
         },
