@@ -117,7 +117,9 @@ def decode(raw: bytes, charset: str = "") -> str:
             return raw.decode("utf-8" if known == "utf-8" and _mostly_utf8(raw) else "cp1252", "replace")
     assert known is not None
     try:
-        return raw.decode(known, "replace")
+        text = raw.decode(known, "replace")
+        # This one makes lone surrogates, which no database takes.
+        return text.encode("utf-8", "replace").decode("utf-8") if known == "utf-7" else text
     except (UnicodeError, ValueError):  # utf-16 and utf-32 refuse some input whatever the error handler says
         return raw.decode("cp1252", "replace")
 
