@@ -160,3 +160,27 @@ SMTP_SESSIONS_PER_ADDRESS = 100
 SMTP_ERRORS = 20  # negative replies before we hang up
 SMTP_RECIPIENTS = 500  # RFC 5321 §4.5.3.1.8: at least 100
 LOOP_OCTETS = 96 * 1024  # a message up to this is scanned on the event loop, a bigger one in a thread
+
+# --- People, addresses and passwords --------------------------------------------------------------------
+
+ALIAS_TARGETS = 200  # of one alias
+ALIAS_DEPTH = 10  # aliases that lead to aliases; longer chains are mistakes
+ROUTE_TARGETS = 1_000  # mailboxes and outside addresses that one recipient may come to
+PASSWORD_OCTETS = 1_024  # nobody types more, and hashing it costs us
+APP_PASSWORDS = 100  # of one mailbox, alive
+NAME_CHARS = 120  # of a person, mailbox or organisation
+INVITATION_SECONDS = 7 * 24 * 3600
+
+# --- Guessing passwords (threats.md P10 allows 60 an hour from one address, 600 from a hundred) -----------
+
+LOGIN_WINDOW_SECONDS = 3600
+LOGIN_TRIES_PAIR = 50  # wrong ones for one name from one address
+LOGIN_TRIES_NAME = 500  # for one name from everywhere it does not usually come from
+LOGIN_TRIES_NETWORK = 300  # for any name from one /24 or /64; an office has many people
+LOGIN_FREE_TRIES = 3  # answered at once; then each is slower than the one before
+LOGIN_WAIT_SECONDS = 5.0  # the slowest answer
+LOGIN_USUAL_SECONDS = 30 * 24 * 3600  # how long an address that logged in well counts as usual
+LOGIN_CACHE_SECONDS = 600
+LOGIN_CACHE_ENTRIES = 20_000  # about 300 octets each
+LOGIN_HASHES = 4  # passwords hashed at the same time; each takes 19 MiB and 26 ms of a core
+LOGIN_HASH_WAIT_SECONDS = 10.0  # for a place among them
