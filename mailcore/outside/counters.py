@@ -76,7 +76,7 @@ def _ask(key: str, window: int, amount: int) -> int:
 
 def _name(key: str) -> str:
     # Keys may hold what a stranger typed as a login name.
-    if len(key) > 100:
+    if len(key) > 100 or not key.isascii():
         key = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
     return f"count:{key}"
 
