@@ -299,6 +299,8 @@ class LoginFailed(MailError):
     code = "login_failed"
     smtp, imap, pop3, http = (535, "5.7.8"), "AUTHENTICATIONFAILED", "AUTH", 401
     text = "Wrong name or password"
+    # How long a face holds the answer back, without keeping a thread busy (services/logins.py).
+    wait_seconds: float = 0.0
 
 
 class LoginThrottled(MailError):
@@ -425,3 +427,28 @@ class BadCharset(MailError):
     imap, http = "BADCHARSET (US-ASCII UTF-8)", 400
     text = "That charset is not supported"
     tag: bytes | None = None  # of the command, as with BadSyntax
+
+
+# --- Our own store ---------------------------------------------------------------------------------------
+
+
+class CannotUnseal(TryLater):
+    """A secret at rest does not open: changed, or sealed under a HOSTMAIL_SECRET_KEY that we do not have."""
+
+    code = "cannot_unseal"
+    imap, http = "SERVERBUG", 500
+
+
+class NoSuchBlob(TryLater):
+    """Octets that a row names are not in the store: damage, or a store that lags behind."""
+
+    code = "no_such_blob"
+    imap, http = "SERVERBUG", 500
+    text = "The content of the message cannot be read at present"
+
+
+class StoreDown(TryLater):
+    """The storage backend does not answer, or refuses."""
+
+    code = "store_down"
+    text = "The message store does not answer, please try again later"
