@@ -30,8 +30,7 @@ def nstring(value: bytes | None) -> bytes:
 
 def address_list(value: bytes) -> tuple[bytes, list[Scanned]]:
     """Return the address structures of one field body, and what they were made from."""
-    if b"\n" in value:
-        value = words.unfold(value)
+    value = words.unfold(value)
     found = address.scan(value)
     if not found:
         return b"NIL", found

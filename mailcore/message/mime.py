@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from mailcore import limits
 from mailcore.message import params
-from mailcore.message.fields import FIELD, body_start
+from mailcore.message.fields import body_start
 
 _ADDRESSES = frozenset({b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"})
 _WANTED = _ADDRESSES | {
@@ -33,6 +33,8 @@ _WANTED = _ADDRESSES | {
     b"content-language",
     b"content-location",
 }
+# fields.FIELD without the line end, as we need no place here but the value alone.
+_FIELD = re.compile(rb"^([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _TYPE = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]{1,127}/[!#$%&'*+.^_`|~0-9a-z-]{1,127}")
 _TOKEN = re.compile(rb"[ \t\r\n]*+([!#$%&'*+.^_`|~0-9a-z-]{1,40})(?![^ \t\r\n;(])")
 _REST_OF_LINE = re.compile(rb"(--)?[ \t]*+\r?(?:\n|\Z)")
@@ -92,7 +94,7 @@ def read_fields(raw: bytes, start: int, end: int) -> dict[bytes, bytes]:
     fields: dict[bytes, bytes] = {}
     more: dict[bytes, list[bytes]] = {}
     wanted = _WANTED
-    for name, value in FIELD.findall(raw, start, end):
+    for name, value in _FIELD.findall(raw, start, end):
         key = name.lower()
         if key in wanted:
             if key not in fields:
@@ -170,6 +172,11 @@ class _Scan:
 def scan(raw: bytes) -> Entity:
     """Return the mail as a tree of entities. Total."""
     mail = entity = Entity(0)
+    mail.read_header(raw, len(raw), _PLAIN)
+    if not mail.type.main.startswith((b"multipart/", b"message/")):
+        mail.body_end = len(raw)
+        count_lines(raw, mail)
+        return mail
     state = _Scan(raw)
     default = _PLAIN
     while True:

@@ -16,7 +16,9 @@ def base(subject: str) -> str:
 
     Works on two indices instead of cutting strings, so that nested marks do not make it quadratic.
     """
-    text = _BLANKS.sub(" ", subject)  # (1)
+    text = subject
+    if "  " in text or "\t" in text or "\n" in text or "\r" in text:
+        text = _BLANKS.sub(" ", text)  # (1)
     start, end = 0, len(text)
     while True:
         end = _without_trailers(text, start, end)  # (2)
