@@ -169,6 +169,8 @@ ROUTE_TARGETS = 1_000  # mailboxes and outside addresses that one recipient may 
 PASSWORD_OCTETS = 1_024  # nobody types more, and hashing it costs us
 APP_PASSWORDS = 100  # of one mailbox, alive
 NAME_CHARS = 120  # of a person, mailbox or organisation
+SIGNATURE_CHARS = 10_000
+MAILBOXES_TOGETHER = 8  # made in one transaction; about 20 ms of the write lock
 INVITATION_SECONDS = 7 * 24 * 3600
 
 # --- Guessing passwords (threats.md P10 allows 60 an hour from one address, 600 from a hundred) -----------

@@ -1,0 +1,243 @@
+"""Logging in to a mailbox: the one way in for IMAP, POP3, submission and ManageSieve.
+
+Callers use it as mailboxes.authenticate. A login name is an address of the mailbox; what is behind it is
+read anew at every login, also when the password is remembered, so that a suspension, a new password or a
+second factor counts at once (threats.md W18, W44).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+from django.apps import apps
+from django.contrib.auth.hashers import make_password
+
+from mailcore import limits, secrets
+from mailcore.errors import MailboxSuspended, TenantSuspended
+from mailcore.message.address import Path
+from mailcore.models import AppPassword, Mailbox, Tenant, User
+from mailcore.outside import clock
+from mailcore.services import addresses, logins, races, sql
+
+# Without 0, 1, i, l, o, which people mistake; 20 of these 31 letters are 99 bits.
+APP_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+_APP_PASSWORD = re.compile(f"[{APP_LETTERS}]{{20}}")
+
+PASSWORD, APP_PASSWORD = "password", "app-password"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who came in, to which mailbox, under which of its addresses, and by what (via)."""
+
+    user_id: int
+    mailbox_id: int
+    tenant_id: int
+    address: str
+    via: str
+    app_password_id: int | None = None
+    login_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """What a login name leads to, read anew at every login. All zeros for a name nobody has."""
+
+    mailbox_id: int = 0
+    tenant_id: int = 0
+    mailbox_state: str = ""
+    tenant_state: str = ""
+    owner_id: int = 0
+    owner_password: str | None = None
+    owner_version: int = 0
+    owner_is_active: bool = False
+
+
+def authenticate(login: str, password: str, *, protocol: str, peer: str | None) -> Login:
+    """Let a mail client in with an address of the mailbox and its owner's password or an app password.
+
+    The owner's password is refused while the person has a second factor. Takes the same time whether the
+    name exists or not. Raises LoginFailed (hold the answer back for its wait_seconds), LoginThrottled,
+    and once the password was right MailboxSuspended, TenantSuspended.
+    """
+    path = addresses.login_path(login)
+    name = str(path) if path else login[: limits.ADDRESS_OCTETS].casefold()
+    logins.check(name, peer)
+    if not password or len(password.encode("utf-8", "surrogatepass")) > limits.PASSWORD_OCTETS:
+        raise logins.failed(name, peer)
+    door = _door(path)
+    known = logins.good.get(name, password)
+    came = _from_memory(known, door, name) if known else None
+    if came is None:
+        came = _by_password(door, name, password, peer)
+    logins.succeeded(name, peer)
+    if door.tenant_state != Tenant.State.ACTIVE:
+        raise TenantSuspended
+    if door.mailbox_state != Mailbox.State.ACTIVE:
+        raise MailboxSuspended
+    return came
+
+
+def _door(path: Path | None) -> _Door:
+    row = None
+    if path is not None:
+        row = sql.row(_DOOR, (path.local, path.domain))
+        if row is not None and row[1] is None:
+            # An alias: only one that leads to a single mailbox is a name for it.
+            found = addresses.resolve_login(str(path))
+            row = sql.row(_DOOR_OF_MAILBOX, (found[0],)) if found else None
+    if row is None or row[3] == Mailbox.State.CLOSING:
+        return _Door()
+    return _Door(row[1], row[2], row[3], row[4], row[5] or 0, row[6], row[7] or 0, bool(row[8]))
+
+
+_WHO = " m.id, m.tenant_id, m.state, t.state, p.id, p.password, p.login_version, p.is_active"
+_OWNER = (
+    " LEFT JOIN tenant t ON t.id = m.tenant_id"
+    " LEFT JOIN access c ON c.mailbox_id = m.id AND c.is_owner LEFT JOIN person p ON p.id = c.user_id"
+)
+_DOOR = (
+    f"SELECT a.id, {_WHO} FROM domain d"
+    " JOIN address a ON a.domain_id = COALESCE(d.alias_of_id, d.id) AND a.local_part = %s"
+    " AND a.tenant_id = d.tenant_id"
+    f" LEFT JOIN mailbox m ON m.id = a.mailbox_id{_OWNER}"
+    " WHERE d.name = %s AND a.is_enabled AND NOT (d.state = 'pending')"
+)
+_DOOR_OF_MAILBOX = f"SELECT 0, {_WHO} FROM mailbox m{_OWNER} WHERE m.id = %s"
+
+
+def _from_memory(known: logins.Known, door: _Door, name: str) -> Login | None:
+    if known.mailbox_id != door.mailbox_id:
+        return None
+    came = Login(
+        known.user_id, door.mailbox_id, door.tenant_id, name, known.via, known.app_password_id,
+        known.login_version,
+    )  # fmt: skip
+    return came if _is_good(came) else None
+
+
+def _by_password(door: _Door, name: str, password: str, peer: str | None) -> Login:
+    app = _app_password(door.mailbox_id, password)
+    if app is not None:
+        app_id, user_id, version = app
+        came = Login(user_id, door.mailbox_id, door.tenant_id, name, APP_PASSWORD, app_id, version)
+        _note_use(app_id, peer)
+    else:
+        before = logins.wrong.get(name, password)
+        if before and (before.mailbox_id, before.user_id, before.login_version) == (
+            door.mailbox_id, door.owner_id, door.owner_version,
+        ):  # fmt: skip
+            raise logins.failed_again(name, peer)
+        if not _password_is_right(door, name, password, peer):
+            _remember(logins.wrong, name, password, door.mailbox_id, door.owner_id, door.owner_version)
+            raise logins.failed(name, peer)
+        came = Login(door.owner_id, door.mailbox_id, door.tenant_id, name, PASSWORD, None, door.owner_version)
+    logins.good.put(
+        name,
+        password,
+        logins.Known(
+            came.mailbox_id, came.user_id, came.login_version, came.via, came.app_password_id,
+            clock.monotonic() + limits.LOGIN_CACHE_SECONDS,
+        ),
+    )  # fmt: skip
+    return came
+
+
+def _remember(
+    cache: logins.Cache, name: str, password: str, mailbox_id: int, user_id: int, version: int
+) -> None:
+    until = clock.monotonic() + limits.LOGIN_WRONG_SECONDS
+    cache.put(name, password, logins.Known(mailbox_id, user_id, version, "", None, until))
+
+
+def _password_is_right(door: _Door, name: str, password: str, peer: str | None) -> bool:
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        return False
+    encoded = door.owner_password if door.owner_is_active else None
+    is_right, is_old = logins.verify(password, encoded, name=name, peer=peer)
+    if not is_right or has_second_factor(door.owner_id):
+        return False
+    if is_old:
+        with races.change():
+            # Only while it is still the password that was checked.
+            User.objects.filter(pk=door.owner_id, password=encoded).update(password=make_password(password))
+    return True
+
+
+def _app_password(mailbox_id: int, password: str) -> tuple[int, int, int] | None:
+    """(app password, user, login version) of a living app password for this mailbox."""
+    letters = password.replace("-", "").replace(" ", "").lower()
+    if not _APP_PASSWORD.fullmatch(letters):
+        return None
+    hashes = secrets.keyed_hashes("app-password", letters)
+    row = sql.row(
+        "SELECT w.id, w.user_id, p.login_version FROM app_password w JOIN person p ON p.id = w.user_id"
+        " JOIN access c ON c.mailbox_id = w.mailbox_id AND c.user_id = w.user_id"
+        f" WHERE w.mailbox_id = %s AND w.secret_hash IN ({', '.join(['%s'] * len(hashes))})"
+        " AND w.revoked_at IS NULL AND p.is_active",
+        (mailbox_id, *hashes),
+    )
+    return (row[0], row[1], row[2]) if row else None
+
+
+def _note_use(app_password_id: int, peer: str | None) -> None:
+    hour_ago = clock.now() - dt.timedelta(hours=1)
+    stale = sql.row(
+        "SELECT 1 FROM app_password WHERE id = %s AND (last_used_at IS NULL OR last_used_at < %s)",
+        (app_password_id, sql.moment(hour_ago)),
+    )
+    if stale:
+        address = logins.ip_of(peer)
+        with races.change():
+            AppPassword.objects.filter(pk=app_password_id).update(
+                last_used_at=clock.now(), last_used_from=address
+            )
+
+
+def has_second_factor(user_id: int) -> bool:
+    """Whether a person signs in with more than a password. The table is allauth's, if it is there."""
+    if not apps.is_installed("allauth.mfa"):
+        return False
+    table = apps.get_model("mfa", "Authenticator")._meta.db_table
+    return (
+        sql.row(
+            f"SELECT 1 FROM {table} WHERE user_id = %s AND type IN ('totp', 'webauthn')",
+            (user_id,),
+        )
+        is not None
+    )
+
+
+def is_still_good(login: Login) -> bool:
+    """Whether a session that began with login may go on: a few indexed rows. Sessions ask once a minute."""
+    states = sql.row(
+        "SELECT m.state, t.state FROM mailbox m JOIN tenant t ON t.id = m.tenant_id WHERE m.id = %s",
+        (login.mailbox_id,),
+    )
+    return states == ("active", "active") and _is_good(login)
+
+
+def _is_good(login: Login) -> bool:
+    """Whether the person still may, with what they came with."""
+    row = sql.row(
+        "SELECT p.login_version, p.is_active, c.is_owner FROM access c JOIN person p ON p.id = c.user_id"
+        " WHERE c.mailbox_id = %s AND c.user_id = %s",
+        (login.mailbox_id, login.user_id),
+    )
+    if row is None or row[0] != login.login_version or not row[1]:
+        return False
+    if login.via == PASSWORD:
+        return bool(row[2]) and not has_second_factor(login.user_id)
+    alive = sql.row(
+        "SELECT 1 FROM app_password WHERE id = %s AND revoked_at IS NULL", (login.app_password_id,)
+    )
+    return alive is not None
+
+
+def app_hash(letters: str) -> str:
+    """What is kept of an app password, given without its hyphens."""
+    return secrets.keyed_hash("app-password", letters)
