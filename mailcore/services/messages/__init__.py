@@ -6,7 +6,7 @@ modseq, writes a row to the change log, and rings the mailbox when it is committ
 
 from mailcore.services.messages.append import append_many
 from mailcore.services.messages.change import ALL, Changed, Copied, copy, expunge, move, set_flags
-from mailcore.services.messages.prepare import prepare
+from mailcore.services.messages.octets import prepare
 from mailcore.services.messages.read import (
     ChangesSince,
     FolderState,

@@ -22,13 +22,14 @@ from mailcore.message.index import INDEX_VERSION
 from mailcore.models.change import Change
 from mailcore.outside import blobs, clock
 from mailcore.services import sql
-from mailcore.services.messages import prepare
+from mailcore.services.messages import octets
 from mailcore.services.messages.locked import (
     CHANGE_COLUMNS,
     CONTENT_COLUMNS,
     EVENT_COLUMNS,
     FOLDER_NAMES,
     MESSAGE_COLUMNS,
+    TEXT_COLUMNS,
     LockedMailbox,
     OpenFolder,
     lock_mailboxes,
@@ -57,7 +58,7 @@ def _store_large_bodies(unit: Unit) -> None:
     large = {
         (tenant, mail.prepared.sha256.hex()): mail.prepared.payload
         for mail in unit.mails
-        if mail.prepared.place == prepare.IN_FILE
+        if mail.prepared.place == octets.IN_FILE
         for tenant in _tenants(mail)
     }
     if large:
@@ -222,10 +223,9 @@ class _Batch:
                 filed.append(Filed(box.pk, folder.pk, folder.uidvalidity, uid, box.modseq, pk))
                 if unit.trace:
                     self.events.append((
-                        filing.tenant_id, box.pk, unit.trace + filing.trace_suffix, unit.event_kind,
-                        self.moment, sql.text(unit.sender)[:320],
-                        sql.text(filing.recipient)[:320], folder.pk, str(uid),
-                        json.dumps(unit.data),
+                        filing.tenant_id, box.pk, (unit.trace + filing.trace_suffix)[:40], unit.event_kind,
+                        self.moment, sql.text(unit.sender)[:320], sql.text(filing.recipient)[:320],
+                        folder.pk, str(uid), json.dumps(unit.data),
                     ))  # fmt: skip
             if mail.keep_for and mail.keep_for[0] not in by_tenant:
                 by_tenant[mail.keep_for[0]] = self._number_content(mail.keep_for[1])
@@ -258,10 +258,9 @@ class _Batch:
         return (
             pk, tenant, self.moment, INDEX_VERSION, len(mail.prefix) + prepared.octets, mail.prefix,
             prepared.header, index.envelope, index.bodystructure, index.body, index.parts,
-            sql.text(index.message_id), sql.text(index.subject), sql.text(index.base_subject), sql.text(index.from_key),
-            sql.text(index.to_key), sql.text(index.cc_key), sql.text(index.from_text), sql.text(index.to_text),
-            sql.text(index.preview), index.has_attachments, index.sent_at, index.sent_day, prepared.sha256,
-            prepared.place, prepared.codec, prepared.payload if prepared.place == prepare.IN_ROW else None,
+            *(sql.text(getattr(index, name)) for name in TEXT_COLUMNS), index.has_attachments,
+            index.sent_at, index.sent_day, prepared.sha256,
+            prepared.place, prepared.codec, prepared.payload if prepared.place == octets.IN_ROW else None,
         )  # fmt: skip
 
     def _make_folder(self, box: LockedMailbox, role: str) -> OpenFolder:

@@ -11,11 +11,15 @@ from mailcore.errors import BadFlag
 from mailcore.outside import clock, doorbell
 from mailcore.services import sql
 
+# Columns of content that are text of the index, by the same name.
+TEXT_COLUMNS = (
+    "message_id", "subject", "base_subject", "from_key", "to_key", "cc_key", "from_text", "to_text",
+    "preview",
+)  # fmt: skip
 CONTENT_COLUMNS = (
     "id", "tenant_id", "created_at", "index_version", "octets", "prefix", "header", "envelope",
-    "bodystructure",
-    "body", "parts", "message_id", "subject", "base_subject", "from_key", "to_key", "cc_key", "from_text",
-    "to_text", "preview", "has_attachments", "sent_at", "sent_day", "sha256", "place", "codec", "payload",
+    "bodystructure", "body", "parts", *TEXT_COLUMNS, "has_attachments", "sent_at", "sent_day", "sha256",
+    "place", "codec", "payload",
 )  # fmt: skip
 MESSAGE_COLUMNS = (
     "id", "mailbox_id", "folder_id", "uid", "content_id", "flags", "keywords", "modseq", "internal_date",

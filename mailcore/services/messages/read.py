@@ -18,7 +18,7 @@ from mailcore.imap.wire import seqset
 from mailcore.models.change import Change
 from mailcore.outside import blobs
 from mailcore.services import sql
-from mailcore.services.messages import prepare
+from mailcore.services.messages import octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,8 @@ def raws_of(content_ids: Sequence[int]) -> dict[int, Octets]:
         + where,
         params,
     ):
-        kept = payload if place == prepare.IN_ROW else blobs.get(tenant, bytes(sha256).hex())
-        found[pk] = Octets(prefix, header, prepare.decompress(codec, kept), parts)
+        kept = payload if place == octets.IN_ROW else blobs.get(tenant, bytes(sha256).hex())
+        found[pk] = Octets(prefix, header, octets.decompress(codec, kept), parts)
     if len(found) < len(set(content_ids)):
         raise NoSuchMessage
     return found

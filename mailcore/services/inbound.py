@@ -1,0 +1,161 @@
+"""One SMTP transaction in: is each recipient ours, and what becomes of the message.
+
+receive() is a generator, because it must wait in the middle: it yields a unit for the clerk and is
+sent what was filed. Later it will yield DNS lookups too, and stay as easy to test.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from django.conf import settings
+
+from mailcore import limits
+from mailcore.errors import BadHeader, Loop
+from mailcore.message import fields
+from mailcore.message.compose import received_field, return_path_field
+from mailcore.models import Submission
+from mailcore.outside import clock
+from mailcore.secrets import random_id
+from mailcore.services import addresses, delivery, messages, queue
+from mailcore.services.messages import Filed, Mail, Unit
+
+Steps: TypeAlias = Generator[Unit, list[Filed], str]
+
+_RECEIVED = re.compile(rb"^(?:received|delivered-to)[ \t]*:", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One RCPT we said 250 to: the address as given, and where it leads."""
+
+    address: str
+    route: addresses.Route
+
+
+@dataclass(slots=True)
+class Transaction:
+    """What SMTP told us before DATA. reverse_path is "" for reports."""
+
+    peer: str
+    helo: str
+    protocol: str
+    tls_version: str
+    tls_cipher: str
+    reverse_path: str
+    smtputf8: bool = False
+    recipients: list[Recipient] = field(default_factory=list)
+    trace: str = field(default_factory=random_id)
+
+
+def accept_recipient(transaction: Transaction, address: str) -> Recipient:
+    """Where mail for address goes, judged at RCPT so that we never bounce what we took.
+
+    Raises NoSuchAddress, NotHere, MailboxSuspended, TenantSuspended, OverQuota, BadAddress.
+    """
+    route = addresses.route(address)
+    addresses.judge(route)
+    return Recipient(address, route)
+
+
+def receive(transaction: Transaction, raw: bytes) -> Steps:
+    """File a message for all accepted recipients as one unit; returns the reply to DATA.
+
+    Raises Loop, BadHeader, and what filing raises: then nothing was kept.
+    """
+    header = raw[: fields.body_start(raw)]
+    if len(header) > limits.HEADER_OCTETS:
+        raise BadHeader("The header section is too long")
+    if len(_RECEIVED.findall(header)) > limits.RECEIVED_FIELDS:
+        raise Loop
+    raw = _without_forged_verdicts(raw, header)
+    hops = [(hop, one.address) for one in transaction.recipients for hop in one.route.hops]
+    outside = {
+        (one.route.tenant_id, target): None
+        for one in transaction.recipients
+        for target in one.route.outside
+        if one.route.tenant_id is not None
+    }
+    prepared = messages.prepare(raw)
+    mail = Mail(prepared, delivery.filings(hops), _prefix(transaction, raw))
+    _number_recipients(mail)
+    mails = [mail]
+    tenants = list(dict.fromkeys(tenant for tenant, _ in outside))
+    mails += [Mail(prepared, [], mail.prefix, keep_for=(tenant, None)) for tenant in tenants]
+
+    def forward(content_ids: list[dict[int, int]]) -> None:
+        for tenant, contents in zip(tenants, content_ids[1:], strict=True):
+            queue.enqueue(
+                tenant_id=tenant,
+                mailbox_id=None,
+                content_id=contents[tenant],
+                trace=transaction.trace,
+                source=Submission.Source.FORWARD,
+                reverse_path=transaction.reverse_path,
+                recipients=[target for owner, target in outside if owner == tenant],
+                needs_smtputf8=transaction.smtputf8,
+            )
+
+    yield Unit(
+        mails,
+        trace=transaction.trace,
+        sender=transaction.reverse_path,
+        data=_facts(transaction, prepared.octets, prepared.index.subject),
+        within=forward if tenants else None,
+    )
+    return f"250 2.0.0 OK: filed as {transaction.trace}"
+
+
+def _without_forged_verdicts(raw: bytes, header: bytes) -> bytes:
+    """Nobody but us writes Authentication-Results under our name (RFC 8601 §5)."""
+    if b"uthentication-" not in header and b"UTHENTICATION-" not in header:
+        return raw
+    name = settings.HOSTMAIL_HOSTNAME.encode().lower()
+
+    out, kept = [], 0
+    for field_name, start, end in fields.iter_fields(header):
+        if field_name == "authentication-results":
+            value = header[start:end].partition(b":")[2].strip().lower()
+            if re.match(rb"(?:\([^)]*\)\s*)*" + re.escape(name) + rb"(?![A-Za-z0-9.-])", value):
+                out.append(raw[kept:start])
+                kept = end
+    return b"".join([*out, raw[kept:]]) if out else raw
+
+
+def _prefix(transaction: Transaction, raw: bytes) -> bytes:
+    """Our fields in front of what arrived. A recipient is named only when there is one: Bcc stays blind."""
+    only = transaction.recipients[0].address if len(transaction.recipients) == 1 else None
+    prefix = return_path_field(transaction.reverse_path)
+    if only:
+        prefix += b"Delivered-To: " + only.encode() + b"\r\n"
+    prefix += received_field(
+        helo=transaction.helo,
+        peer=transaction.peer,
+        host=settings.HOSTMAIL_HOSTNAME,
+        protocol=transaction.protocol,
+        trace=transaction.trace,
+        recipient=only,
+        now=clock.now(),
+        tls=" ".join(filter(None, (transaction.tls_version, transaction.tls_cipher))),
+    )
+    # A message that begins with a folded line must not continue our field (see fields.prepend).
+    return prefix + b"X-Stray:" if raw[:1] in (b" ", b"\t") else prefix
+
+
+def _number_recipients(mail: Mail) -> None:
+    if len(mail.filings) > 1:
+        for number, filing in enumerate(mail.filings, 1):
+            filing.trace_suffix = f"/{number}"
+
+
+def _facts(transaction: Transaction, octets: int, subject: str) -> dict[str, Any]:
+    return {
+        "peer": transaction.peer,
+        "helo": transaction.helo[:255],
+        "tls": transaction.tls_version,
+        "octets": octets,
+        "subject": subject[:200],
+    }

@@ -1,0 +1,51 @@
+"""The SMTP listeners of maild: 25 for other hosts, 587 and 465 for our own senders."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from mailcore.smtp.mx import MX
+from mailcore.smtp.protocol import Sessions
+from mailcore.smtp.submission import SubmissionProtocol
+
+if TYPE_CHECKING:
+    from mailcore.server import Listener, Maild
+
+
+class Ports:
+    """Open ports with their sessions."""
+
+    def __init__(self, sessions: Sessions, servers: list[asyncio.Server]) -> None:
+        self.sessions = sessions
+        self.servers = servers
+
+    async def stop(self) -> None:
+        for server in self.servers:
+            server.close()
+        self.sessions.close_all()
+
+
+async def start(maild: Maild) -> list[Listener]:
+    """Open the ports that maild is to serve."""
+    loop = asyncio.get_running_loop()
+    listeners: list[Listener] = []
+    if "mx" in maild.only:
+        mx = Sessions(settings.HOSTMAIL_HOSTNAME, maild.tls)
+        port = await maild.listen(lambda: MX(maild, mx, loop), settings.HOSTMAIL_SMTP_PORT)
+        listeners.append(Ports(mx, [port]))
+    if "submission" in maild.only:
+        senders = Sessions(settings.HOSTMAIL_HOSTNAME, maild.tls)
+        starttls = await maild.listen(
+            lambda: SubmissionProtocol(maild, senders, over_tls=False, loop=loop),
+            settings.HOSTMAIL_SUBMISSION_PORT,
+        )
+        implicit = await maild.listen(
+            lambda: SubmissionProtocol(maild, senders, over_tls=True, loop=loop),
+            settings.HOSTMAIL_SUBMISSIONS_PORT,
+            tls=True,
+        )
+        listeners.append(Ports(senders, [starttls, implicit]))
+    return listeners

@@ -1,0 +1,146 @@
+import pytest
+
+from mailcore.errors import FolderGone, OverQuota
+from mailcore.message.flags import DELETED, FLAGGED, SEEN
+from mailcore.models import Change, Content, ExpungedMessage, Folder, Mailbox, Message
+from mailcore.services import messages
+
+from .conftest import mail
+
+
+def counters(folder_id):
+    folder = Folder.objects.get(pk=folder_id)
+    rows = Message.objects.filter(folder_id=folder_id)
+    counted = (
+        rows.count(),
+        sum(not row.flags & SEEN for row in rows),
+        sum(row.size for row in rows),
+    )
+    assert (folder.message_count, folder.unseen_count, folder.octets) == counted
+    box = Mailbox.objects.get(pk=folder.mailbox_id)
+    everything = Message.objects.filter(mailbox_id=box.pk)
+    assert (box.message_count, box.used_octets) == (everything.count(), sum(row.size for row in everything))
+    return counted
+
+
+@pytest.fixture
+def box(store):
+    box = store.mailbox()
+    for number in range(5):
+        store.file(mail(str(number)), box)
+    return box
+
+
+def test_sets_flags_once_and_tells_what_changed(store, box):
+    inbox = store.inbox(box)
+    changed = messages.set_flags(inbox, [(1, 3)], add=SEEN | FLAGGED)
+    assert changed.uids == [1, 2, 3]
+    assert counters(inbox)[1] == 2
+    again = messages.set_flags(inbox, [(1, 5)], add=SEEN)
+    assert again.uids == [4, 5]
+    assert again.modseq == changed.modseq + 1
+    untouched = Message.objects.get(folder_id=inbox, uid=1)
+    assert untouched.modseq == changed.modseq
+    assert messages.set_flags(inbox, [(1, 5)], add=SEEN).modseq == again.modseq
+
+
+def test_removes_and_replaces_flags(store, box):
+    inbox = store.inbox(box)
+    messages.set_flags(inbox, [(1, 5)], add=SEEN | FLAGGED, add_keywords=["$Work"])
+    messages.set_flags(inbox, [(2, 2)], remove=SEEN, remove_keywords=["$work"])
+    messages.set_flags(inbox, [(3, 3)], replace=True, add=DELETED)
+    found = {row.uid: (row.flags, row.keywords) for row in Message.objects.filter(folder_id=inbox)}
+    assert found[1] == (SEEN | FLAGGED, 1)
+    assert found[2] == (FLAGGED, 0)
+    assert found[3] == (DELETED, 0)
+    counters(inbox)
+
+
+def test_leaves_messages_alone_that_changed_since(store, box):
+    inbox = store.inbox(box)
+    known = messages.folder_state(inbox).modseq
+    messages.set_flags(inbox, [(2, 2)], add=FLAGGED)
+    changed = messages.set_flags(inbox, [(1, 3)], add=SEEN, unchanged_since=known)
+    assert (changed.uids, changed.refused) == ([1, 3], [2])
+
+
+def test_copies_with_shared_content(store, box):
+    inbox, trash = store.inbox(box), Folder.objects.get(mailbox=box, role="trash").pk
+    messages.set_flags(inbox, [(2, 2)], add=SEEN)
+    copied = messages.copy(inbox, [(2, 4)], trash)
+    assert (copied.uidvalidity, copied.source_uids, copied.target_uids) == (7, [2, 3, 4], [1, 2, 3])
+    assert Content.objects.count() == 5
+    assert counters(trash)[:2] == (3, 2)
+    counters(inbox)
+    source, copy = (Message.objects.get(folder_id=folder, uid=uid) for folder, uid in ((inbox, 2), (trash, 1)))
+    assert (copy.email_id, copy.thread_id, copy.flags) == (source.email_id, source.thread_id, SEEN)
+
+
+def test_copies_nothing_when_not_everything_fits(store, box):
+    Mailbox.objects.filter(pk=box.pk).update(quota_octets=box.used_octets + 1)
+    box.refresh_from_db()
+    Mailbox.objects.filter(pk=box.pk).update(quota_octets=box.used_octets + 1)
+    with pytest.raises(OverQuota):
+        messages.copy(store.inbox(box), [(1, 5)], Folder.objects.get(mailbox=box, role="trash").pk)
+    counters(store.inbox(box))
+
+
+def test_moves_rows_and_logs_both_sides(store, box):
+    inbox, trash = store.inbox(box), Folder.objects.get(mailbox=box, role="trash").pk
+    before = Message.objects.get(folder_id=inbox, uid=3)
+    moved = messages.move(inbox, [(2, 3)], trash, via="imap")
+    assert (moved.source_uids, moved.target_uids) == ([2, 3], [1, 2])
+    after = Message.objects.get(folder_id=trash, uid=2)
+    assert (after.email_id, after.thread_id) == (before.email_id, before.thread_id)
+    assert Change.objects.get(folder_id=inbox, kind=Change.Kind.GONE).uids == "2:3"
+    assert Change.objects.get(folder_id=trash, kind=Change.Kind.ADDED).uids == "1:2"
+    counters(inbox)
+    counters(trash)
+
+
+def test_moves_within_the_folder_itself(store, box):
+    inbox = store.inbox(box)
+    moved = messages.move(inbox, [(1, 2)], inbox)
+    assert moved.target_uids == [6, 7]
+    assert counters(inbox)[0] == 5
+    since = messages.changes_since(inbox, 1)
+    assert since.gone == [1, 2]
+    assert [row[0] for row in since.rows] == [3, 4, 5, 6, 7]
+
+
+def test_moves_to_another_mailbox_of_the_tenant(store, box):
+    other = store.mailbox()
+    messages.set_flags(store.inbox(box), [(1, 1)], add_keywords=["$Work"])
+    messages.move(store.inbox(box), [(1, 2)], store.inbox(other))
+    other.refresh_from_db()
+    assert other.keywords == ["$Work"]
+    counters(store.inbox(box))
+    assert counters(store.inbox(other))[0] == 2
+
+
+def test_expunges_what_is_deleted_and_keeps_it_aside(store, box):
+    inbox = store.inbox(box)
+    messages.set_flags(inbox, [(1, 2), (5, 5)], add=DELETED)
+    assert messages.expunge(inbox, [(2, 5)]).uids == [2, 5]
+    assert messages.expunge(inbox).uids == [1]
+    assert sorted(ExpungedMessage.objects.values_list("uid", flat=True)) == [1, 2, 5]
+    counters(inbox)
+
+
+def test_tells_changes_since_a_modseq(store, box):
+    inbox = store.inbox(box)
+    known = messages.folder_state(inbox).modseq
+    store.file(mail("new"), box)
+    messages.set_flags(inbox, [(1, 2)], add=DELETED)
+    messages.expunge(inbox, [(2, 2)])
+    since = messages.changes_since(inbox, known)
+    assert [row[:2] for row in since.rows] == [(1, DELETED), (6, 0)]
+    assert since.gone == [2]
+    assert messages.changes_since(inbox, since.modseq) == messages.ChangesSince(since.modseq, [], [])
+
+
+def test_says_when_the_folder_is_gone(store, box):
+    with pytest.raises(FolderGone):
+        messages.set_flags(987654, [(1, 1)], add=SEEN)
+    with pytest.raises(FolderGone):
+        messages.changes_since(987654, 0)
