@@ -125,13 +125,11 @@ class Env:
             raise BadSetting(name, value, "an IP address, such as 127.0.0.1, 0.0.0.0 or ::") from error
 
     def addresses(self, name: str) -> list[str]:
-        found = []
-        for value in self.words(name):
-            try:
-                found.append(str(ipaddress.ip_network(value)).removesuffix("/32").removesuffix("/128"))
-            except ValueError as error:
-                raise BadSetting(name, value, "IP addresses or networks, divided by commas") from error
-        return found
+        """Return addresses and networks as SPF writes them: a single address without its length."""
+        return [
+            str(network.network_address if network.num_addresses == 1 else network)
+            for network in self.networks(name)
+        ]
 
     def networks(self, name: str) -> list[Network]:
         try:

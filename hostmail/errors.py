@@ -57,23 +57,18 @@ def answer(request: HttpRequest, error: MailError) -> HttpResponse:
             problem(error.http, error.code, error.public), status=error.http, content_type=PROBLEM
         )
     else:
-        response = page(request, error.http, error.public)
+        template = "errors/404.html" if error.http == 404 else "errors/said.html"
+        response = page(request, error.http, error.public, template=template)
     if error.retry and error.http in (429, 503):
         response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 
-def page(request: HttpRequest, status: int, text: str) -> HttpResponse:
-    """Render errors/STATUS.html; a status without a page of its own uses the nearest that has one."""
-    name = status if status in WORDS else (500 if status >= 500 else 400)
-    context = {
-        "status": status,
-        "title": HTTPStatus(status).phrase,
-        "text": text,
-        "request_id": getattr(request, "id", ""),
-    }
+def page(request: HttpRequest, status: int, text: str, *, template: str = "errors/said.html") -> HttpResponse:
+    """Render an error page; said.html is the one that shows text."""
+    context = {"status": status, "said": text}
     try:
-        return render(request, f"errors/{name}.html", context, status=status)
+        return render(request, template, context, status=status)
     except TemplateDoesNotExist:
         return HttpResponse(f"{status} {text}\n", status=status, content_type="text/plain; charset=utf-8")
 
@@ -83,7 +78,7 @@ def _plain(request: HttpRequest, status: int) -> HttpResponse:
     if wants_problem(request):
         body = problem(status, HTTPStatus(status).name.lower(), text)
         return JsonResponse(body, status=status, content_type=PROBLEM)
-    return page(request, status, text)
+    return page(request, status, text, template=f"errors/{status}.html")
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -249,9 +249,9 @@ def lock_data_folder(data_dir: Path) -> TextIO:
         except OSError as error:
             if time.monotonic() > deadline:
                 handle.seek(0)
-                raise StartFailed(
-                    f"{data_dir} is in use by another `up` (process {handle.read().strip() or 'unknown'})"
-                ) from error
+                owner = handle.read().strip() or "unknown"
+                handle.close()
+                raise StartFailed(f"{data_dir} is in use by another `up` (process {owner})") from error
             time.sleep(0.1)
     handle.seek(0)
     handle.truncate()
