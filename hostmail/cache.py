@@ -22,31 +22,31 @@ class _ForgivingClient(RedisCacheClient):
             logger.warning("cache_unreachable", extra={"reason": type(error).__name__})
             return answer
 
-    def add(self, key: str, value: Any, timeout: int | None) -> Any:
+    def add(self, key: Any, value: Any, timeout: Any) -> Any:
         return self._or(True, "add", key, value, timeout)
 
-    def get(self, key: str, default: Any) -> Any:
+    def get(self, key: Any, default: Any) -> Any:
         return self._or(default, "get", key, default)
 
-    def set(self, key: str, value: Any, timeout: int | None) -> Any:
+    def set(self, key: Any, value: Any, timeout: Any) -> Any:
         return self._or(None, "set", key, value, timeout)
 
-    def touch(self, key: str, timeout: int | None) -> Any:
+    def touch(self, key: Any, timeout: Any) -> Any:
         return self._or(False, "touch", key, timeout)
 
-    def delete(self, key: str) -> Any:
+    def delete(self, key: Any) -> Any:
         return self._or(False, "delete", key)
 
     def get_many(self, keys: Any) -> Any:
         return self._or({}, "get_many", keys)
 
-    def has_key(self, key: str) -> Any:
+    def has_key(self, key: Any) -> Any:
         return self._or(False, "has_key", key)
 
-    def incr(self, key: str, delta: int) -> Any:
+    def incr(self, key: Any, delta: Any) -> Any:
         return self._or(delta, "incr", key, delta)
 
-    def set_many(self, data: Any, timeout: int | None) -> Any:
+    def set_many(self, data: Any, timeout: Any) -> Any:
         return self._or(None, "set_many", data, timeout)
 
     def delete_many(self, keys: Any) -> Any:

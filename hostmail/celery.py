@@ -5,7 +5,7 @@ seconds). A task is only a wake-up: what is to be done stands in the database.
 """
 
 import os
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Any
 
 from celery import Celery
@@ -22,11 +22,10 @@ app.set_default()
 
 def schedule() -> dict[str, float]:
     """Return full task name -> seconds for every sweep."""
-    if not find_spec("mailcore.tasks"):
-        return {}
-    from mailcore.tasks import SCHEDULE  # it needs Django's apps to be ready
-
-    return {name if "." in name else f"mailcore.tasks.{name}": seconds for name, seconds in SCHEDULE.items()}
+    tasks = import_module("mailcore.tasks")  # not above: it needs Django's apps to be ready
+    return {
+        name if "." in name else f"mailcore.tasks.{name}": seconds for name, seconds in tasks.SCHEDULE.items()
+    }
 
 
 @setup_logging.connect

@@ -124,7 +124,7 @@ def api_handler(error: Exception, context: dict[str, Any]) -> Response | None:
         more["errors"] = error.detail
     elif isinstance(error, rest.Throttled):
         status, code, text = TooFast.http, TooFast.code, TooFast.text
-        headers["Retry-After"] = str(int(error.wait or RETRY_SECONDS))
+        headers["Retry-After"] = str(int(getattr(error, "wait", None) or RETRY_SECONDS))
     elif isinstance(error, rest.APIException):
         status, text = error.status_code, str(error.detail)
         codes = error.get_codes()

@@ -37,6 +37,7 @@ class Command(BaseCommand):
                 if check.advice:
                     words.append(f"\n{check.advice}", style="italic")
                 table.add_row(Text(check.state, style=COLOURS[check.state]), check.name, words)
-            Console(file=self.stdout._out).print(table)
+            stream: Any = self.stdout
+            Console(file=stream._out).print(table)
         if broken:
             sys.exit(1)

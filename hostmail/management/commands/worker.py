@@ -45,7 +45,7 @@ class Command(BaseCommand):
 def work_for_celery(threads: int, sweeps: dict[str, float]) -> None:
     """Run a Celery worker until SIGTERM, with beat as a thread: a forked one would outlive a kill -9."""
     app.conf.beat_schedule = {name: {"task": name, "schedule": seconds} for name, seconds in sweeps.items()}
-    clock = beat.EmbeddedService(app, thread=True, scheduler_cls=beat.Scheduler)
+    clock: Any = beat.EmbeddedService(app, thread=True, scheduler_cls=beat.Scheduler)
     if hasattr(clock, "daemon"):
         clock.daemon = True
 
