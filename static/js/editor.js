@@ -8,6 +8,34 @@
   };
   const clean = (html) => window.DOMPurify.sanitize(html, { ...CLEAN, RETURN_DOM_FRAGMENT: true });
   const escape = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
+  // The text beside the HTML, as a person would have typed it.
+  const toText = (node) => {
+    const lines = [""];
+    const block = (element, before, first = before) => {
+      if (lines[lines.length - 1] !== "") lines.push("");
+      const inner = toText(element).split("\n");
+      lines.pop();
+      lines.push(...inner.map((line, at) => (at ? before : first) + line), "");
+    };
+    let number = 0;
+    for (const child of node.childNodes) {
+      const last = lines.length - 1;
+      if (child.nodeType === Node.TEXT_NODE) lines[last] += child.data.replace(/[\u00a0\u200b]/g, (c) => (c === "\u00a0" ? " " : ""));
+      else if (child.nodeName === "BR") lines.push("");
+      else if (child.nodeName === "BLOCKQUOTE") block(child, "> ");
+      else if (child.nodeName === "LI") block(child, "  ", node.nodeName === "OL" ? `${(number += 1)}. ` : "- ");
+      else if (/^(DIV|P|UL|OL|H[1-6]|PRE)$/.test(child.nodeName)) block(child, "");
+      else {
+        const [head, ...rest] = toText(child).split("\n");
+        lines[last] += head;
+        lines.push(...rest);
+        if (child.nodeName === "A" && child.href && !child.href.includes(child.textContent.trim())) lines[lines.length - 1] += ` <${child.href}>`;
+      }
+    }
+    // The line break that holds an empty or closed line open is not a line of its own.
+    if (lines.length > 1 && lines[lines.length - 1] === "") lines.pop();
+    return lines.join("\n");
+  };
   const TOOLS = [
     ["bold", "Bold", "B", (e) => (e.hasFormat("B") ? e.removeBold() : e.bold())],
     ["italic", "Italic", "I", (e) => (e.hasFormat("I") ? e.removeItalic() : e.italic())],
@@ -82,7 +110,7 @@
     });
 
     const write = () => {
-      area.value = box.innerText.replace(/\u00a0/g, " ");
+      area.value = toText(box);
       field.value = window.DOMPurify.sanitize(editor.getHTML(), CLEAN);
     };
     // Squire tells of what tool buttons change as well; the form hears it as typing, so that drafts are kept.

@@ -23,7 +23,7 @@
       box.checked = count > 0 && count === rows.length;
       box.indeterminate = count > 0 && count < rows.length;
     }
-    for (const words of all("[data-bulk-count]", list)) words.textContent = count ? `${count}` : "";
+    for (const words of all("[data-bulk-count]", list)) words.textContent = count ? `${count} ${words.dataset.bulkCount}`.trim() : "";
   };
   let lastRow = null;
   document.addEventListener("click", (event) => {
