@@ -188,3 +188,9 @@ LOGIN_WRONG_SECONDS = 3600  # how long the same wrong password is no new guess
 LOGIN_CACHE_ENTRIES = 20_000  # about 300 octets each
 LOGIN_HASHES = 4  # passwords hashed at the same time; each takes 19 MiB and 26 ms of a core
 LOGIN_HASH_WAIT_SECONDS = 10.0  # for a place among them
+
+# --- TLS (mailcore/outside/tls.py) ----------------------------------------------------------------------
+
+CERTIFICATE_DAYS = 825  # the longest that Apple's clients take
+CERTIFICATE_RENEW_DAYS = 30  # a self-signed one of ours is made anew that long before its end
+CERTIFICATE_CHECK_SECONDS = 10  # between looks at the files
