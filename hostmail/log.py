@@ -72,7 +72,6 @@ def configure(*, level: str, form: str) -> dict[str, Any]:
             "httpx": {"level": "WARNING"},
             "mail.log": {"level": "WARNING"},
             "uvicorn": {"level": "WARNING"},
-            "celery.app.trace": {"level": "WARNING"},
-            "celery.beat": {"level": "WARNING"},
+            "celery": {"level": "WARNING"},
         },
     }

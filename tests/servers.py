@@ -4,6 +4,7 @@ Nothing here touches what already runs on the machine: PostgreSQL and Redis list
 run's own folder, and ports come from a block that no other run on this machine uses.
 """
 
+import atexit
 import fcntl
 import functools
 import os
@@ -63,7 +64,8 @@ class Ports:
             except OSError:
                 handle.close()
                 continue
-            self._lock, self._block, self._next = handle, range(first, first + 100), 0
+            self._block, self._next = range(first, first + 100), 0
+            atexit.register(handle.close)
             return
         raise RuntimeError("no free block of ports")
 

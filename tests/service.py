@@ -78,13 +78,14 @@ class Service:
         return self
 
     def _read(self, process: subprocess.Popen) -> None:
-        for line in process.stdout:
+        for line in process.stdout:  # to its end, so the program never waits for us
             text = line.rstrip("\n")
             self.output.append(text)
             if match := re.match(r"  (\S+@\S+) +(\S+)", text):
                 self.logins[match[1]] = match[2]
             if text == "ready":
                 self._ready.set()
+        process.stdout.close()
 
     def manage(self, *arguments: str, given: str | None = None, status: int = 0) -> str:
         """Run another manage.py command on the same data; return its standard output."""

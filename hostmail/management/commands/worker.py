@@ -4,10 +4,12 @@ import logging
 import signal
 import threading
 import time
+import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from celery import beat, signals
+from celery.exceptions import SecurityWarning
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
@@ -55,6 +57,8 @@ def work_for_celery(threads: int, sweeps: dict[str, float]) -> None:
         print("ready", flush=True)
 
     signals.worker_ready.connect(ready, weak=False)
+    # As root Celery warns of pickled messages; we take JSON only.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     worker = app.Worker(
         pool="threads",
         concurrency=threads,
