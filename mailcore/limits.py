@@ -54,6 +54,7 @@ REMOTE_QUIT_SECONDS = 5  # nothing depends on it
 REMOTE_REPLY_LINE_OCTETS = 2048  # §4.5.3.1.5 says 512; real hosts send longer ones
 REMOTE_REPLY_LINES = 100  # of one reply
 REMOTE_REPLY_TEXT = 1000  # characters kept of a reply
+REMOTE_REPLIES = 300  # kept of one conversation
 REMOTE_PIPELINED = 100  # RCPT commands in flight; RFC 5321 §4.5.3.1.8 promises room for 100 recipients
 REMOTE_BLOCK_OCTETS = 64 * 1024
 
@@ -194,3 +195,9 @@ LOGIN_HASH_WAIT_SECONDS = 10.0  # for a place among them
 CERTIFICATE_DAYS = 825  # the longest that Apple's clients take
 CERTIFICATE_RENEW_DAYS = 30  # a self-signed one of ours is made anew that long before its end
 CERTIFICATE_CHECK_SECONDS = 10  # between looks at the files
+
+# --- Domains --------------------------------------------------------------------------------------------
+
+DOMAIN_CLAIM_SECONDS = 600  # a worker has a due check to itself; longer than all its lookups take
+DOMAIN_CLAIM_DAYS = 30  # a claim that is never proven lapses
+DOMAIN_GRACE_DAYS = 14  # a proven name whose proof is gone stays proven: zones are moved, texts tidied away
