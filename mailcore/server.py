@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import importlib
 import logging
+import os
 import signal
 import socket
 import ssl
@@ -58,6 +60,7 @@ class Maild:
         self.tls: ssl.SSLContext = tls.server_context()
         self._listeners: list[Listener] = []
         self._stopping = asyncio.Event()
+        self._context = contextvars.copy_context()
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """Run database work in a thread of its own pool; the one way to the ORM from the loop."""
@@ -67,7 +70,8 @@ class Maild:
         """Run one short read of the database: here on SQLite, where it never waits and a thread would
         cost more than the read, and in a thread where the database is a network away."""
         if connection.vendor == "sqlite":
-            return function(*args, **kwargs)
+            # One context for all: Django would give each asyncio task a connection of its own.
+            return self._context.run(function, *args, **kwargs)
         return await self.threads.call(function, *args, **kwargs)
 
     async def listen(
@@ -118,6 +122,10 @@ class Maild:
 
 def run(only: Sequence[str], ready: Callable[[], None]) -> None:
     """Serve in this process until told to stop."""
+
+    if connection.vendor == "sqlite":
+        # Django forbids its connections on an event loop, because they may wait; look() says why ours do not.
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
     async def main() -> None:
         await Maild(only).serve(ready)

@@ -15,8 +15,7 @@ from django.conf import settings
 
 from mailcore import limits
 from mailcore.errors import BadHeader, Loop
-from mailcore.message import fields
-from mailcore.message.compose import received_field, return_path_field
+from mailcore.message import fields, trace
 from mailcore.models import Submission
 from mailcore.outside import clock
 from mailcore.secrets import random_id
@@ -128,10 +127,10 @@ def _without_forged_verdicts(raw: bytes, header: bytes) -> bytes:
 def _prefix(transaction: Transaction, raw: bytes) -> bytes:
     """Our fields in front of what arrived. A recipient is named only when there is one: Bcc stays blind."""
     only = transaction.recipients[0].address if len(transaction.recipients) == 1 else None
-    prefix = return_path_field(transaction.reverse_path)
+    prefix = trace.return_path(transaction.reverse_path)
     if only:
-        prefix += b"Delivered-To: " + only.encode() + b"\r\n"
-    prefix += received_field(
+        prefix += trace.delivered_to(only)
+    prefix += trace.received(
         helo=transaction.helo,
         peer=transaction.peer,
         host=settings.HOSTMAIL_HOSTNAME,

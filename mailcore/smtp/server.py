@@ -9,7 +9,6 @@ from django.conf import settings
 
 from mailcore.smtp.mx import MX
 from mailcore.smtp.protocol import Sessions
-from mailcore.smtp.submission import SubmissionProtocol
 
 if TYPE_CHECKING:
     from mailcore.server import Listener, Maild
@@ -37,6 +36,8 @@ async def start(maild: Maild) -> list[Listener]:
         port = await maild.listen(lambda: MX(maild, mx, loop), settings.HOSTMAIL_SMTP_PORT)
         listeners.append(Ports(mx, [port]))
     if "submission" in maild.only:
+        from mailcore.smtp.submission import SubmissionProtocol
+
         senders = Sessions(settings.HOSTMAIL_HOSTNAME, maild.tls)
         starttls = await maild.listen(
             lambda: SubmissionProtocol(maild, senders, over_tls=False, loop=loop),
