@@ -72,6 +72,18 @@ def wait_for_port(port: int, seconds: float = 20) -> None:
             time.sleep(0.05)
 
 
+def wait_for_pid(path: Path, seconds: float = 20) -> int:
+    """Return the process id in path once a daemon has written it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        text = path.read_text().strip() if path.exists() else ""
+        if text:
+            return int(text)
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{path} does not name a process after {seconds:g} s")
+        time.sleep(0.05)
+
+
 def is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)

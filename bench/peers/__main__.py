@@ -1,11 +1,12 @@
 """Start and stop private instances of Postfix and Dovecot in a folder of their own.
 
-    python -m bench.peers up DIR [--store maildir|mdbox] [--hibernate] [--mailboxes 100]
+    python -m bench.peers up DIR [--store maildir|mdbox] [--hibernate] [--login performance|secure] [--mailboxes 100]
     python -m bench.peers down DIR
 
 `up` installs the Debian packages if they are missing (root), configures, starts, delivers one mail, reads it back, and
-writes DIR/server.json for the load programs. Nothing outside DIR is touched; all listeners are on 127.0.0.1 at free
-high ports; no system service is started or enabled.
+writes DIR/server.json for the load programs. All files lie in DIR; all listeners are on 127.0.0.1 at free high ports;
+no system service is started or enabled. The kernel's inotify limit is raised until `down`, because Dovecot needs one
+instance for each idle client and would fall back to looking every 30 seconds.
 """
 
 import argparse
@@ -21,8 +22,11 @@ from bench.instance import free_ports, make_certificate, make_logins, write_serv
 from bench.peers import dovecot, packages, postfix
 from bench.report import Login
 
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+IDLE_CLIENTS = 12_000
 
-def up(folder: Path, *, store: str = "maildir", hibernate: bool = False, mailboxes: int = 100) -> Path:
+
+def up(folder: Path, *, store: str = "maildir", hibernate: bool = False, login: str = "performance", mailboxes: int = 100) -> Path:
     """Start both in folder, which must be new or empty; return the path of server.json."""
     folder = folder.resolve()
     if len(str(folder)) > 60:
@@ -37,9 +41,10 @@ def up(folder: Path, *, store: str = "maildir", hibernate: bool = False, mailbox
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     sink_port = ports.pop("sink")
     certificate, key = make_certificate(folder)
+    _raise_inotify(folder)
     try:
         home = folder / "dovecot"
-        roots = [dovecot.start(home, logins, ports, certificate, key, store=store, hibernate=hibernate)]
+        roots = [dovecot.start(home, logins, ports, certificate, key, store=store, hibernate=hibernate, login=login)]
         roots += [
             postfix.start(
                 folder / "postfix",
@@ -61,6 +66,20 @@ def up(folder: Path, *, store: str = "maildir", hibernate: bool = False, mailbox
     return write_server(
         folder, name=name, ports=ports, logins=logins, roots=roots, sink_port=sink_port, about=about
     )
+
+
+def _raise_inotify(folder: Path) -> None:
+    before = INOTIFY.read_text().strip()
+    if int(before) < IDLE_CLIENTS:
+        (folder / "inotify-before").write_text(before)
+        INOTIFY.write_text(str(IDLE_CLIENTS))
+
+
+def _restore_inotify(folder: Path) -> None:
+    saved = folder / "inotify-before"
+    if saved.exists():
+        INOTIFY.write_text(saved.read_text())
+        saved.unlink()
 
 
 def _verify(ports: dict[str, int], login: Login) -> None:
@@ -89,6 +108,7 @@ def down(folder: Path, *, keep: bool = False) -> None:
     folder = folder.resolve()
     postfix.stop(folder / "postfix")
     dovecot.stop(folder / "dovecot")
+    _restore_inotify(folder)
     if not keep and (folder / "server.json").exists():
         shutil.rmtree(folder)
 
@@ -100,13 +120,15 @@ def main() -> int:
     starts.add_argument("folder", type=Path)
     starts.add_argument("--store", choices=("maildir", "mdbox"), default="maildir")
     starts.add_argument("--hibernate", action="store_true", help="imap_hibernate_timeout = 5s")
+    starts.add_argument("--login", choices=("performance", "secure"), default="performance", help="login processes")
     starts.add_argument("--mailboxes", type=int, default=100)
     stops = commands.add_parser("down")
     stops.add_argument("folder", type=Path)
     stops.add_argument("--keep", action="store_true", help="leave the folder")
     options = parser.parse_args()
     if options.command == "up":
-        print(up(options.folder, store=options.store, hibernate=options.hibernate, mailboxes=options.mailboxes))
+        values = {name: getattr(options, name) for name in ("store", "hibernate", "login", "mailboxes")}
+        print(up(options.folder, **values))
     else:
         down(options.folder, keep=options.keep)
     return 0

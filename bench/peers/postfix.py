@@ -5,7 +5,7 @@ import pwd
 import subprocess
 from pathlib import Path
 
-from bench.instance import DOMAIN, OUTSIDE_DOMAIN, is_running, stop_process, wait_for_port
+from bench.instance import DOMAIN, OUTSIDE_DOMAIN, is_running, stop_process, wait_for_pid, wait_for_port
 from bench.peers.packages import find
 from bench.report import Login
 
@@ -110,11 +110,14 @@ def start(
     postmap, postfix = find("postmap"), find("postfix")
     assert postmap and postfix
     subprocess.run([postmap, "-c", str(etc), f"hash:{mailboxes}"], check=True)
-    started = subprocess.run([postfix, "-c", str(etc), "start"], capture_output=True, text=True)
-    if started.returncode:
-        raise SystemExit(f"postfix does not start: {started.stdout}{started.stderr}")
+    # Its processes keep what they are given as standard output, so it must not be ours.
+    with (folder / "start.log").open("wb") as log:
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+        if subprocess.run([postfix, "-c", str(etc), "start"], **quiet).returncode:
+            raise SystemExit(f"postfix does not start: {(folder / 'start.log').read_text()}")
+    pid = wait_for_pid(folder / "queue" / "pid" / "master.pid")
     wait_for_port(ports["smtp"])
-    return int((folder / "queue" / "pid" / "master.pid").read_text())
+    return pid
 
 
 def stop(folder: Path) -> None:
