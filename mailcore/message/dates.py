@@ -38,7 +38,7 @@ def parse(value: bytes) -> tuple[int, int] | tuple[None, None]:
     A time we cannot read counts as midnight, a zone as UTC. (RFC 5256 §2.2)
     """
     match = _DATE.match(value)
-    if match is None or b"(" in value[: match.end()]:
+    if match is None or (match[7] is None and b"(" in value):
         value = _tidy(value)
         match = _DATE.match(value)
     if match is not None:

@@ -1,7 +1,8 @@
 """The header section as octets: find, take out, put in front, select and decode fields. (RFC 5322 §2.2, §3.6)
 
 The header section ends at the first empty line, whatever its lines look like; every part of the product
-(index, DKIM, IMAP) holds to that. Lines end with CRLF or LF; CR alone is no line end.
+(index, DKIM, IMAP) holds to that. Only a section without any colon is none: it has no field, so it is text
+that nobody put a header on. Lines end with CRLF or LF; CR alone is no line end.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ _LINE = re.compile(rb"(?:([!-9;-~]++)[ \t]*+:)?[^\n]*+\n?(?:[ \t][^\n]*+\n?)*+")
 
 
 def body_start(raw: bytes, start: int = 0, end: int | None = None) -> int:
-    """Return where the body begins: after the first empty line, or end when there is none."""
+    """Return where the body begins: after the first empty line, or at end when there is none."""
     end = len(raw) if end is None else end
     if raw.startswith((b"\r\n", b"\n"), start, end):
         return start + (2 if raw[start] == 13 else 1)
     found = _EMPTY_LINE.search(raw, start, end)
-    return found.end() if found else end
+    at = found.end() if found else end
+    return at if raw.find(b":", start, at) >= 0 else start
 
 
 def split(raw: bytes) -> tuple[bytes, bytes]:

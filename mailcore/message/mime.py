@@ -61,6 +61,16 @@ class Entity:
     def read_header(self, raw: bytes, end: int, default: params.Value) -> None:
         """Find where the header section ends, before end, and read the fields that structure needs."""
         self.body_start = at = body_start(raw, self.header_start, end)
+        if (
+            self.header_start
+            and at > self.header_start
+            and not raw.startswith((b"\r\n", b"\n"), self.header_start)
+        ):
+            # A part whose first line is no field has no header, or people could not read it. The mail itself
+            # is not judged so: whoever looks for its author skips such a line, and so must we.
+            line_end = raw.find(b"\n", self.header_start, at)
+            if raw.find(b":", self.header_start, at if line_end < 0 else line_end) < 0:
+                self.body_start = at = self.header_start
         self.fields = fields = read_fields(raw, self.header_start, at)
         value = fields.get(b"content-type")
         if value is None:
@@ -160,6 +170,8 @@ class _Scan:
 
     def close(self, entity: Entity, end: int) -> None:
         entity.body_end = max(entity.body_start, end)
+        if entity.children:  # one without an empty line keeps the line end before the delimiter in its header
+            entity.body_end = max(entity.body_end, entity.children[-1].body_end)
         if not entity.is_multipart or entity.children:
             return
         # Nothing began or ended in it: the lines are text to whoever reads it.
@@ -240,9 +252,8 @@ def _follow(state: _Scan, entity: Entity, position: int) -> Entity | None:
             owner.children.append(part)
             return part
         state.boundaries.pop()
-        if not owner.children:  # IMAP knows no multipart without a part
-            empty = Entity(owner.body_start)
-            owner.children.append(empty)
+        if not owner.children and not raw[owner.body_start : end].strip(b" \t\r\n"):
+            owner.children.append(Entity(owner.body_start))  # IMAP knows no multipart without a part
         current = None
         position = hit.end - 1
 
