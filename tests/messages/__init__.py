@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_NO_MAIL = {".md", ".py", ".pyc"}
+_MAIL = {".eml", ".msg", ".txt"}
 
 
 def corpus() -> list[Path]:
@@ -16,7 +16,7 @@ def corpus() -> list[Path]:
     return [
         path
         for path in sorted(_HERE.rglob("*"))
-        if path.is_file() and path.suffix not in _NO_MAIL and not path.name.startswith("LICENSE")
+        if path.is_file() and path.suffix in _MAIL and not path.name.startswith("LICENSE")
     ]
 
 
