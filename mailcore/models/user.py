@@ -63,6 +63,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.name or self.email
 
+    def set_password(self, raw_password: str | None) -> None:
+        """Also ends what was signed in with the old one; Django, allauth and the admin come this way."""
+        super().set_password(raw_password)
+        self.login_version += 1
+
     def get_full_name(self) -> str:
         return self.name or self.email
 

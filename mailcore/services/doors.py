@@ -111,6 +111,8 @@ _DOOR_OF_MAILBOX = f"SELECT 0, {_WHO} FROM mailbox m{_OWNER} WHERE m.id = %s"
 def _from_memory(known: logins.Known, door: _Door, name: str) -> Login | None:
     if known.mailbox_id != door.mailbox_id:
         return None
+    if known.via == PASSWORD and known.encoded != door.owner_password:
+        return None
     came = Login(
         known.user_id, door.mailbox_id, door.tenant_id, name, known.via, known.app_password_id,
         known.login_version,
@@ -125,31 +127,31 @@ def _by_password(door: _Door, name: str, password: str, peer: str | None) -> Log
         came = Login(user_id, door.mailbox_id, door.tenant_id, name, APP_PASSWORD, app_id, version)
         _note_use(app_id, peer)
     else:
-        before = logins.wrong.get(name, password)
-        if before and (before.mailbox_id, before.user_id, before.login_version) == (
-            door.mailbox_id, door.owner_id, door.owner_version,
-        ):  # fmt: skip
-            raise logins.failed_again(name, peer)
-        if not _password_is_right(door, name, password, peer):
-            _remember(logins.wrong, name, password, door.mailbox_id, door.owner_id, door.owner_version)
-            raise logins.failed(name, peer)
-        came = Login(door.owner_id, door.mailbox_id, door.tenant_id, name, PASSWORD, None, door.owner_version)
-    logins.good.put(
-        name,
-        password,
-        logins.Known(
-            came.mailbox_id, came.user_id, came.login_version, came.via, came.app_password_id,
-            clock.monotonic() + limits.LOGIN_CACHE_SECONDS,
-        ),
+        _try_password(door, name, password, peer)
+        owner = door.owner_id
+        came = Login(owner, door.mailbox_id, door.tenant_id, name, PASSWORD, None, door.owner_version)
+    encoded = door.owner_password if came.via == PASSWORD else None
+    known = logins.Known(
+        came.mailbox_id, came.user_id, came.login_version, encoded, came.via, came.app_password_id,
+        clock.monotonic() + limits.LOGIN_CACHE_SECONDS,
     )  # fmt: skip
+    logins.good.put(name, password, known)
     return came
 
 
-def _remember(
-    cache: logins.Cache, name: str, password: str, mailbox_id: int, user_id: int, version: int
-) -> None:
-    until = clock.monotonic() + limits.LOGIN_WRONG_SECONDS
-    cache.put(name, password, logins.Known(mailbox_id, user_id, version, "", None, until))
+def _try_password(door: _Door, name: str, password: str, peer: str | None) -> None:
+    """Return if password is the owner's and may be used here; raise LoginFailed, LoginThrottled, Busy."""
+    may = door.owner_is_active and not has_second_factor(door.owner_id)
+    # A right password that may not be used here is remembered, counted and timed as a wrong one is.
+    encoded = f"{may}:{door.owner_password}"
+    before = logins.wrong.get(name, password)
+    if before and (before.mailbox_id, before.encoded) == (door.mailbox_id, encoded):
+        raise logins.failed_again(name, peer)
+    if not _password_is_right(door, name, password, peer) or not may:
+        until = clock.monotonic() + limits.LOGIN_WRONG_SECONDS
+        known = logins.Known(door.mailbox_id, door.owner_id, 0, encoded, "", None, until)
+        logins.wrong.put(name, password, known)
+        raise logins.failed(name, peer)
 
 
 def _password_is_right(door: _Door, name: str, password: str, peer: str | None) -> bool:
@@ -157,15 +159,13 @@ def _password_is_right(door: _Door, name: str, password: str, peer: str | None) 
         password.encode()
     except UnicodeEncodeError:
         return False
-    encoded = door.owner_password if door.owner_is_active else None
+    encoded = door.owner_password
     is_right, is_old = logins.verify(password, encoded, name=name, peer=peer)
-    if not is_right or has_second_factor(door.owner_id):
-        return False
-    if is_old:
+    if is_right and is_old:
         with races.change():
             # Only while it is still the password that was checked.
             User.objects.filter(pk=door.owner_id, password=encoded).update(password=make_password(password))
-    return True
+    return is_right
 
 
 def _app_password(mailbox_id: int, password: str) -> tuple[int, int, int] | None:

@@ -198,11 +198,15 @@ def verify(password: str, encoded: str | None, *, name: str, peer: str | None) -
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A password that was good (via says which kind), or wrong (via "")."""
+    """A password that was good (via says which kind), or wrong (via "").
+
+    encoded is the owner's stored password it was compared with: another one is another question.
+    """
 
     mailbox_id: int
     user_id: int
     login_version: int
+    encoded: str | None
     via: str
     app_password_id: int | None
     expires: float

@@ -25,7 +25,9 @@ class Store:
     def inbox(self, box: Mailbox) -> int:
         return Folder.objects.get(mailbox=box, role="inbox").pk
 
-    def unit(self, raw: bytes, *boxes: Mailbox, folder: int | str = "inbox", prefix: bytes = b"", **more) -> Unit:
+    def unit(
+        self, raw: bytes, *boxes: Mailbox, folder: int | str = "inbox", prefix: bytes = b"", **more
+    ) -> Unit:
         filing = {name: more.pop(name) for name in ("flags", "keywords", "internal_date") if name in more}
         return Unit(
             [

@@ -56,7 +56,13 @@ def test_numbers_uids_and_modseqs_in_order_over_a_batch(store):
     one, two = store.mailbox(), store.mailbox()
     units = [store.unit(mail(str(number)), one, two) for number in range(5)]
     results = messages.append_many(units)
-    assert [filed.uid for result in results for filed in result if filed.mailbox_id == one.pk] == [1, 2, 3, 4, 5]
+    assert [filed.uid for result in results for filed in result if filed.mailbox_id == one.pk] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
     modseqs = [filed.modseq for result in results for filed in result if filed.mailbox_id == two.pk]
     assert modseqs == sorted(set(modseqs))
     change = Change.objects.get(mailbox_id=one.pk)

@@ -72,7 +72,9 @@ def test_copies_with_shared_content(store, box):
     assert Content.objects.count() == 5
     assert counters(trash)[:2] == (3, 2)
     counters(inbox)
-    source, copy = (Message.objects.get(folder_id=folder, uid=uid) for folder, uid in ((inbox, 2), (trash, 1)))
+    source, copy = (
+        Message.objects.get(folder_id=folder, uid=uid) for folder, uid in ((inbox, 2), (trash, 1))
+    )
     assert (copy.email_id, copy.thread_id, copy.flags) == (source.email_id, source.thread_id, SEEN)
 
 
