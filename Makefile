@@ -2,7 +2,6 @@
 
 PY = .venv/bin/python
 PYTEST = $(PY) -m pytest
-SECONDS_EACH = $(if $(SECONDS),$(SECONDS),60)
 OURS = manage.py hostmail mailcore tests $(wildcard bench)
 
 .PHONY: help run venv venv-dev need test quick check format bench fuzz soak cover rfcs clean
@@ -52,7 +51,7 @@ bench: need venv-dev
 	$(PY) -m bench
 
 fuzz: venv-dev
-	$(PYTEST) -q tests/fuzz --fuzz-seconds $(SECONDS_EACH)
+	$(PY) -m tests.fuzz --seconds $(or $(SECONDS),60)
 
 soak: need venv-dev
 	$(PY) -m bench.soak $(if $(SECONDS),--seconds $(SECONDS))

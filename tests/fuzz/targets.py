@@ -1,0 +1,174 @@
+"""What is fuzzed, and what has to hold for any input."""
+
+import functools
+from itertools import zip_longest
+
+from mailcore.errors import MailError
+from mailcore.imap.wire import parser, receiver, seqset, utf7
+from mailcore.imap.wire.grammar import BadSyntax
+from mailcore.imap.wire.parser import BadCharset
+from mailcore.message import address, fields, sanitize
+from mailcore.message.index import index
+from mailcore.message.parts import parse_table
+from mailcore.pop3 import wire as pop3
+from tests.fuzz import LARGEST, Target
+from tests.messages import corpus, zoo
+from tests.messages import wire as structure
+
+IMAP_COMMANDS = [
+    b'a LOGIN "joe" {3}\r\npw!\r\n',
+    b"a SELECT INBOX\r\nb UID FETCH 1:*,7 (FLAGS BODY.PEEK[HEADER.FIELDS (From To)]<0.100>)\r\n",
+    b'a SEARCH CHARSET UTF-8 OR (NOT SUBJECT "x" UNSEEN) SINCE 1-Jan-2026 UID 1:3,5:*\r\n',
+    b"a APPEND Sent (\\Seen $Junk) \"24-Nov-2026 10:00:00 +0100\" {5+}\r\nHello\r\n",
+    b"a STORE 1:4294967295 +FLAGS.SILENT (\\Deleted key)\r\na UID EXPUNGE 3\r\na COPY 2,4:7 &AGE-b\r\n",
+    b'a LIST (SPECIAL-USE) "" (INBOX% "*") RETURN (CHILDREN)\r\na STATUS x (MESSAGES UIDNEXT)\r\n',
+    b"a AUTHENTICATE PLAIN AGpvZQBwdw==\r\na IDLE\r\nDONE\r\na ID (\"name\" NIL)\r\n",
+]  # fmt: skip
+POP3_LINES = [
+    b"USER joe\r\nPASS with blanks \r\n",
+    b"TOP 1 10\r\n",
+    b"UIDL 2\r\nDELE 3\r\nQUIT\r\n",
+    b"AUTH PLAIN =\r\n",
+]
+ADDRESSES = [
+    b"joe@example.org",
+    b'"quoted \\" part"@example.org',
+    b"<@a,@b:joe@c>",
+    b'Group: a@b, "N, M" <c@d>;, e@f',
+    b"=?utf-8?q?J=C3=B6?= (comment (nested)) <j@xn--bcher-kva.example>",
+    b"a@[IPv6:::1]",
+    b"\xc3\xbc@b\xc3\xbc.example",
+]
+PAGES = [
+    b'<p style="background:url(http://x/a)">x<img src="cid:a"><a href="javascript:x">y</a>',
+    b"<style>@import 'x'; p{color:red}</style><svg><script>1</script></svg><table><td>z",
+    b"<html><body bgcolor=red onload=x><form action=/><input></form><!-- <img src=y> -->",
+]
+
+
+@functools.cache
+def mails() -> tuple[bytes, ...]:
+    small = [path.read_bytes() for path in corpus() if path.stat().st_size <= LARGEST]
+    beasts = [raw[:LARGEST] for raw in map(zoo.make, zoo.names())]
+    return tuple(small + beasts)
+
+
+def read_mail(raw: bytes) -> None:
+    """Indexing is total, its structures are well formed, and every part lies inside the mail."""
+    found = index(raw)
+    assert found.octets == len(raw)
+    assert 0 <= found.header_octets <= len(raw)
+    structure.check_envelope(structure.read(found.envelope))
+    structure.check_body(structure.read(found.body), extended=False)
+    structure.check_body(structure.read(found.bodystructure), extended=True)
+    table = parse_table(found.parts)
+    for part in table.walk():
+        assert 0 <= part.header_start <= part.body_start <= part.body_end <= len(raw)
+        assert not part.number or table.find(part.number) is not None
+    for text in (found.subject, found.preview, found.from_text, found.to_text, *found.references):
+        text.encode("utf-8")
+        assert "\0" not in text
+    assert len(found.preview) <= 200
+
+
+def handle_fields(raw: bytes) -> None:
+    """The pieces of a mail put together are the mail; leaving out a field leaves the others alone."""
+    header, body = fields.split(raw)
+    assert header + body == raw
+    names = [name for name, _, _ in fields.iter_fields(header)]
+    for name in names[:5]:
+        fields.get(raw, name)
+        assert fields.get_raw(fields.drop(raw, [name]), name) == []
+    fields.select(header, names[:3])
+    fields.select(header, names[:3], negate=True)
+
+
+def read_addresses(raw: bytes) -> None:
+    """Lists are read whatever they say; a path is read or refused."""
+    for mailbox in address.parse_list(raw):
+        address.format_address(mailbox.name, mailbox.address)
+    text = raw.decode("utf-8", "surrogateescape")
+    try:
+        path = address.parse_path(text)
+        assert address.normalise_domain(path.domain) == path.domain
+    except MailError:
+        pass
+
+
+def clean_html(raw: bytes) -> None:
+    """What is left neither runs nor fetches."""
+    cleaned = sanitize.clean(raw.decode("utf-8", "replace"), allow_remote=False, cid_url=lambda cid: None)
+    again = cleaned.html.lower()
+    assert "<script" not in again
+    assert "<iframe" not in again
+
+
+def receive_imap(raw: bytes) -> None:
+    """However it is cut, the same commands come out; each is understood or refused."""
+    limits = receiver.after_login(10_000)
+    whole = _commands(limits, [raw])
+    pieces = _commands(limits, [raw[at : at + 7] for at in range(0, len(raw), 7)])
+    for one, other in zip_longest(whole, pieces):
+        assert str(one).split("close=")[0] == str(other).split("close=")[0]
+        if one != other:
+            break  # a client that sends a literal unasked is hung up on, and who asks depends on the cut
+    for received in whole:
+        if isinstance(received, receiver.Received):
+            try:
+                parser.parse(received)
+            except (BadSyntax, BadCharset):
+                pass
+
+
+def _commands(limits: receiver.Limits, chunks: list[bytes]) -> list[object]:
+    made, found = receiver.Receiver(limits), []
+    for chunk in chunks:
+        made.feed(chunk)
+        while (event := made.command()) is not None:
+            if not isinstance(event, receiver.Continue):
+                found.append(event)
+            if isinstance(event, receiver.Refused) and event.close:
+                return found
+    return found
+
+
+def name_folders(raw: bytes) -> None:
+    """A folder name that can be read is written and read again as the same."""
+    try:
+        name = utf7.decode(raw)
+    except (ValueError, MailError):
+        return
+    assert utf7.decode(utf7.encode(name)) == name
+
+
+def read_sequence_sets(raw: bytes) -> None:
+    try:
+        ranges = seqset.parse(raw)
+    except (ValueError, BadSyntax, MailError):
+        return
+    top = seqset.resolve(ranges, 10)
+    assert all(1 <= low <= high for low, high in top)
+
+
+def receive_pop3(raw: bytes) -> None:
+    for line in raw.split(b"\r\n"):
+        try:
+            pop3.parse(line)
+        except (ValueError, MailError):
+            pass
+    assert pop3.stuffed(raw).endswith(b".\r\n")
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("mail", read_mail, mails()),
+        Target("fields", handle_fields, mails()),
+        Target("addresses", read_addresses, ADDRESSES),
+        Target("html", clean_html, PAGES),
+        Target("imap", receive_imap, IMAP_COMMANDS),
+        Target("utf7", name_folders, [b"INBOX", b"&AGEA4g-/b", b"a&-b"]),
+        Target("seqset", read_sequence_sets, [b"1:*", b"1,3,5:9", b"*:4294967295"]),
+        Target("pop3", receive_pop3, POP3_LINES),
+    )
+}
