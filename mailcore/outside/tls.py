@@ -267,16 +267,11 @@ def judge(chain: Sequence[bytes], host: str, roots: Sequence[x509.Certificate] |
 Subject = x509.DNSName | x509.IPAddress
 
 
-def _is_authority(policy: object, certificate: x509.Certificate, value: x509.BasicConstraints) -> None:
-    if not value.ca:
-        raise ValueError("not the certificate of an authority")
-
-
 # The default rules are those of browsers, and stricter about marks and fields than mail hosts have ever been.
 # Nothing is decided by this verdict: where a certificate must be good, OpenSSL checks it in the handshake.
 _EXTENSIONS = {
     "ca_policy": ExtensionPolicy.permit_all().require_present(
-        x509.BasicConstraints, Criticality.AGNOSTIC, _is_authority
+        x509.BasicConstraints, Criticality.AGNOSTIC, None
     ),
     "ee_policy": ExtensionPolicy.permit_all().require_present(
         x509.SubjectAlternativeName, Criticality.AGNOSTIC, None
