@@ -273,6 +273,17 @@ def test_refuses_a_line_as_it_refuses_a_command():
     assert receiver.line() is None
 
 
+def test_refuses_a_line_when_its_end_has_come():
+    receiver = Receiver(SMALL)
+    receiver.feed(b"x" * 70)
+    assert receiver.line() is None
+    receiver.feed(b"x" * 70)
+    assert receiver.line() is None
+    receiver.feed(b"\r\nDONE\r\n")
+    assert receiver.line() == Refused(None, b"BAD", b"The command is too long")
+    assert receiver.line() == b"DONE"
+
+
 def test_limits_change_between_commands():
     receiver = Receiver(BEFORE_LOGIN)
     receiver.feed(b"a LOGIN joe pw\r\nb APPEND x {100000+}\r\n" + b"x" * 100_000 + b"\r\n")

@@ -159,3 +159,7 @@ def test_packs_and_unpacks_a_folder_quickly():
     began = time.process_time()
     assert seqset.count(seqset.parse_compact(seqset.compact(uids))) == len(uids)
     assert time.process_time() - began < 1
+
+
+def test_neighbours_in_the_folder_are_one_slice():
+    assert seqset.indexes(seqset.parse(b"1,5,9"), [1, 5, 7, 9]) == [(0, 2), (3, 4)]
