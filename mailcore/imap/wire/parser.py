@@ -8,7 +8,7 @@ session decides. An extension adds a row to COMMANDS, or to the table of what it
 FETCH_MODIFIERS, STORE_MODIFIERS, SEARCH_RETURNS, STATUS_ITEMS, LIST_SELECTION, LIST_RETURNS,
 fetch_items.PLAIN, search_keys.KEYS.
 
-No command costs more than linear time or recurses. The ten commonest shapes cost one to three microseconds:
+No command costs more than linear time or recurses. The ten commonest shapes cost one to five microseconds:
 the ends of FETCH and STORE, which clients repeat word for word, are remembered.
 Called by mailcore/imap/session.py.
 """
