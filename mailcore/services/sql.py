@@ -40,7 +40,7 @@ def rows(statement: str, params: Sequence[Any] = ()) -> list[Row]:
     if is_sqlite():
         return connection.connection.execute(_qmark(statement), params).fetchall()  # type: ignore[no-any-return]
     with _postgres_cursor() as cursor:
-        cursor.execute(statement, params)  # type: ignore[call-overload]
+        cursor.execute(statement, params)
         return cursor.fetchall()
 
 
@@ -56,7 +56,7 @@ def execute(statement: str, params: Sequence[Any] = ()) -> int:
     if is_sqlite():
         return int(connection.connection.execute(_qmark(statement), params).rowcount)
     with _postgres_cursor() as cursor:
-        cursor.execute(statement, params)  # type: ignore[call-overload]
+        cursor.execute(statement, params)
         return cursor.rowcount
 
 
@@ -70,9 +70,9 @@ def execute_many(statement: str, params: Sequence[Sequence[Any]]) -> None:
         return
     with _postgres_cursor() as cursor:
         if len(params) == 1:
-            cursor.execute(statement, params[0])  # type: ignore[call-overload]
+            cursor.execute(statement, params[0])
         else:
-            cursor.executemany(statement, params)  # type: ignore[arg-type]
+            cursor.executemany(statement, params)
 
 
 @lru_cache(maxsize=64)

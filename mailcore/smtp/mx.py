@@ -26,7 +26,7 @@ class MX(Protocol):
         super().__init__(sessions, over_tls=False, loop=loop)
 
     def _set_post_data_state(self) -> None:
-        super()._set_post_data_state()
+        super()._set_post_data_state()  # type: ignore[no-untyped-call]
         self.transaction = None
 
     async def smtp_AUTH(self, arg: str) -> None:

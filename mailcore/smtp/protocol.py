@@ -119,7 +119,7 @@ class Protocol(SMTP):
     def _timeout_cb(self) -> None:
         if self.transport is not None:
             self._writer.write(b"421 4.4.2 Timed out\r\n")
-        super()._timeout_cb()
+        super()._timeout_cb()  # type: ignore[no-untyped-call]
 
     async def push(self, status: str | bytes) -> None:
         """Send a reply, with an enhanced status code where aiosmtpd has none (RFC 2034)."""
@@ -156,7 +156,7 @@ class Protocol(SMTP):
         if not hostname:
             await self.push("501 5.5.4 Syntax: EHLO hostname")
             return
-        self._set_rset_state()
+        self._set_rset_state()  # type: ignore[no-untyped-call]
         assert self.session is not None
         self.session.extended_smtp = True
         self.session.host_name = hostname[: limits.DOMAIN_OCTETS]
@@ -180,7 +180,7 @@ class Protocol(SMTP):
         if not hostname:
             await self.push("501 Syntax: HELO hostname")
             return
-        self._set_rset_state()
+        self._set_rset_state()  # type: ignore[no-untyped-call]
         assert self.session is not None
         self.session.extended_smtp = False
         self.session.host_name = hostname[: limits.DOMAIN_OCTETS]
@@ -223,7 +223,7 @@ class Protocol(SMTP):
         self.session.extended_smtp = False
         self.session.host_name = None
         self.session.authenticated = None
-        self._set_rset_state()
+        self._set_rset_state()  # type: ignore[no-untyped-call]
         self._reset_timeout()
 
     def tls_words(self) -> tuple[str, str]:
@@ -272,7 +272,7 @@ class Protocol(SMTP):
             reply = error.smtp_reply()
         finally:
             self._in_transaction = False
-            self._set_post_data_state()
+            self._set_post_data_state()  # type: ignore[no-untyped-call]
         await self.push(reply)
 
     async def receive(self, raw: bytes) -> str:

@@ -30,7 +30,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()
-        self.init_commands = [*LAYOUT, *self.init_commands]
+        self.init_commands: list[str] = [*LAYOUT, *self.init_commands]  # type: ignore[has-type]
         return params
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
@@ -45,27 +45,27 @@ class DatabaseWrapper(base.DatabaseWrapper):
             fcntl.flock(self._turnstile, fcntl.LOCK_EX)
             self._holds_turnstile = True
         try:
-            super()._start_transaction_under_autocommit()
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
             self._leave_turnstile()
             raise
 
     def _commit(self) -> None:
         try:
-            super()._commit()
+            super()._commit()  # type: ignore[misc]
         finally:
             # A commit that fails is followed by a rollback, which finds nothing more to give back.
             self._leave_turnstile()
 
     def _rollback(self) -> None:
         try:
-            super()._rollback()
+            super()._rollback()  # type: ignore[misc]
         finally:
             self._leave_turnstile()
 
     def _close(self) -> None:
         try:
-            super()._close()
+            super()._close()  # type: ignore[misc]
         finally:
             self._leave_turnstile()
             if self._turnstile is not None:

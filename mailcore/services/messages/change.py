@@ -199,7 +199,7 @@ def copy(source_id: int, ranges: Ranges, target_id: int) -> Copied:
 
 def _lock_both(source_id: int, target_id: int) -> tuple[LockedMailbox, LockedMailbox]:
     found = sql.rows("SELECT id, mailbox_id FROM folder WHERE id = %s OR id = %s", (source_id, target_id))
-    owners = dict(found)
+    owners: dict[int, int] = dict(found)
     if source_id not in owners or target_id not in owners:
         raise FolderGone
     boxes = lock_mailboxes(owners.values())

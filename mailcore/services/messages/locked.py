@@ -94,9 +94,7 @@ def lock_mailboxes(pks: Iterable[int]) -> dict[int, LockedMailbox]:
         params,
     )
     return {
-        row[0]: LockedMailbox(
-            *row[:8], keywords=json.loads(row[8]) if isinstance(row[8], str) else list(row[8])
-        )
+        row[0]: LockedMailbox(*row[:8], json.loads(row[8]) if isinstance(row[8], str) else list(row[8]))
         for row in found
     }
 

@@ -82,7 +82,7 @@ def message_rows(folder_id: int) -> list[tuple[int, int, int, int]]:
     """(uid, flags, keywords, modseq) of every message, by uid: what a snapshot is loaded from."""
     return sql.rows(
         "SELECT uid, flags, keywords, modseq FROM message WHERE folder_id = %s ORDER BY uid", (folder_id,)
-    )  # type: ignore[return-value]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def changes_since(folder_id: int, modseq: int) -> ChangesSince:
 def _message_rows_of(folder_id: int, uids: Sequence[int]) -> Iterable[tuple[int, int, int, int]]:
     for start in range(0, len(uids), 2000):
         where, params = sql.any_of("uid", uids[start : start + 2000])
-        yield from sql.rows(  # type: ignore[misc]
+        yield from sql.rows(
             f"SELECT uid, flags, keywords, modseq FROM message WHERE folder_id = %s AND {where} ORDER BY uid",
             [folder_id, *params],
         )
