@@ -30,7 +30,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         params: dict[str, Any] = super().get_connection_params()
-        self.init_commands: list[str] = [*LAYOUT, *self.init_commands]  # type: ignore[has-type]
+        self.init_commands: list[str] = [*LAYOUT, *self.init_commands]
         return params
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:

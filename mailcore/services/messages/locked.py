@@ -93,10 +93,11 @@ def lock_mailboxes(pks: Iterable[int]) -> dict[int, LockedMailbox]:
         f" keywords FROM mailbox WHERE {where} ORDER BY id {sql.for_update()}",
         params,
     )
-    return {
-        row[0]: LockedMailbox(*row[:8], json.loads(row[8]) if isinstance(row[8], str) else list(row[8]))
-        for row in found
-    }
+    boxes = {}
+    for *counters, keywords in found:
+        names = json.loads(keywords) if isinstance(keywords, str) else list(keywords)
+        boxes[counters[0]] = LockedMailbox(*counters, names)
+    return boxes
 
 
 def write_back(mailboxes: Iterable[LockedMailbox]) -> None:
