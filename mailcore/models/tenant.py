@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 class TenantQuerySet(models.QuerySet["Tenant"]):
     def visible_to(self, user: User) -> TenantQuerySet:
         """The tenants that user is a member of; staff use the admin panel, not this."""
-        return self.filter(memberships__user=user)
+        return self.filter(memberships__user=user).exclude(state=Tenant.State.CLOSING)
 
 
 class Tenant(models.Model):
     class State(models.TextChoices):
         ACTIVE = "active", _("active")
         SUSPENDED = "suspended", _("suspended")
+        CLOSING = "closing", _("being removed")
 
     public_id = models.CharField(max_length=24, unique=True, default=random_id, editable=False)
     slug = models.SlugField(max_length=63, unique=True)

@@ -64,22 +64,28 @@ def rename(tenant: Tenant, name: str, *, actor: User | None) -> None:
 
 
 def suspend(tenant: Tenant, because: str = "", *, actor: User | None) -> None:
-    """Stop everything of a tenant until resume(): logins, sessions, mail in (deferred), the queue."""
+    """Stop everything of a tenant until resume(): logins, sessions, mail in (deferred), the queue.
+
+    Raises NotAllowedNow while it is removed.
+    """
     with races.change():
-        Tenant.objects.filter(pk=tenant.pk).update(
-            state=Tenant.State.SUSPENDED, suspended_because=because[:200]
-        )
+        _change_state(tenant, Tenant.State.SUSPENDED, because)
         audit.record(actor, "tenant.suspend", tenant, data={"because": because})
         _ring(tenant)
-    tenant.refresh_from_db(fields=["state", "suspended_because"])
 
 
 def resume(tenant: Tenant, *, actor: User | None) -> None:
-    """End a suspension; what waited in the queue goes on."""
+    """End a suspension; what waited in the queue goes on. Raises NotAllowedNow while it is removed."""
     with races.change():
-        Tenant.objects.filter(pk=tenant.pk).update(state=Tenant.State.ACTIVE, suspended_because="")
+        _change_state(tenant, Tenant.State.ACTIVE, "")
         audit.record(actor, "tenant.resume", tenant)
         worker.wake("run_queue")
+
+
+def _change_state(tenant: Tenant, state: str, because: str) -> None:
+    living = Tenant.objects.filter(pk=tenant.pk).exclude(state=Tenant.State.CLOSING)
+    if not living.update(state=state, suspended_because=because[:200]):
+        raise NotAllowedNow("This organisation is being removed")
     tenant.refresh_from_db(fields=["state", "suspended_because"])
 
 
@@ -101,17 +107,13 @@ def remove(tenant: Tenant, *, actor: User | None) -> None:
         Invitation.objects.filter(tenant=tenant).delete()
         tenant.api_tokens.all().delete()
         Tenant.objects.filter(pk=tenant.pk).update(
-            state=Tenant.State.SUSPENDED,
-            suspended_because=CLOSING,
+            state=Tenant.State.CLOSING,
             # Free for whoever wants it next; this row is only waiting to go.
             slug=f"closing-{tenant.public_id}",
         )
         audit.record(actor, "tenant.remove", f"{tenant.name} ({tenant.slug})")
         worker.wake("close_mailboxes")
-
-
-# What marks a tenant that is being removed: its state stays suspended for whoever still looks.
-CLOSING = "being removed"
+    tenant.state = Tenant.State.CLOSING
 
 
 # --- Members ---------------------------------------------------------------------------------------------
@@ -159,11 +161,9 @@ def find_invitation(token: str) -> Invitation:
 def accept_invitation(token: str, user: User) -> Membership:
     """Make user a member; a token works once. Who is a member already keeps the role they have.
 
-    Raises NotFound, TenantSuspended.
+    Raises NotFound.
     """
     invitation = find_invitation(token)
-    if invitation.tenant.suspended_because == CLOSING:
-        raise NotFound("This organisation is gone")
     with races.change():
         used = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, token_hash=invitation.token_hash)
         if not used.update(accepted_at=clock.now()):
