@@ -210,7 +210,7 @@ def judge_record(record: Record, outcome: Outcome) -> Finding:
             explanation=_("The name servers of the domain did not answer."),
             fix=_("We look again by ourselves. If it stays like this, ask who runs your DNS."),
         )
-    seen = list(outcome.records) if isinstance(outcome, Answer) else []
+    seen = sorted(outcome.records, key=_order) if isinstance(outcome, Answer) else []
     kind = record.key.partition(":")[0]
     found = _JUDGES[kind](record, seen)
     found.seen = [text[:1000] for text in found.seen[:10]]
@@ -224,6 +224,12 @@ def judge_record(record: Record, outcome: Outcome) -> Finding:
     elif found.state == DIFFERS and not found.fix:
         found.fix = _("Change the record at %(host)s to the value shown.") % {"host": record.host}
     return found
+
+
+def _order(text: str) -> tuple[int, str]:
+    """MX by preference; servers give records in any order, people want to see the same each time."""
+    number = text.partition(" ")[0]
+    return (int(number) if re.fullmatch("[0-9]{1,5}", number) else 0), text
 
 
 def _judge_ownership(record: Record, seen: list[str]) -> Finding:

@@ -318,6 +318,8 @@ def _conclude(domain: Domain, records: Sequence[Record], findings: dict[str, Fin
             ).as_json()  # fmt: skip
     elif proof.state in (dns_records.MISSING, dns_records.DIFFERS) and _is_proven_by_dns(domain):
         _miss_proof(domain, findings, kept, now)
+    elif proof.state == dns_records.LATER and (since := _missing_since(domain)):
+        kept["ownership"]["missing_since"] = since
     _publish_next(domain, findings)
     domain.findings = kept
     domain.checked_at = now
@@ -350,7 +352,7 @@ def _miss_proof(
 
     Mail goes on as long as the MX record leads here: then the owner still wants us.
     """
-    since = str(domain.findings.get("ownership", {}).get("missing_since") or now.isoformat())
+    since = _missing_since(domain) or now.isoformat()
     kept["ownership"]["missing_since"] = since
     gone_for = now - dt.datetime.fromisoformat(since)
     if gone_for < dt.timedelta(days=limits.DOMAIN_GRACE_DAYS) or findings["mx"].state == dns_records.OK:
@@ -361,6 +363,10 @@ def _miss_proof(
     # A claim again, with the time that claims have.
     Domain.objects.filter(pk=domain.pk).update(created_at=now)
     audit.record(None, "domain.unproven", domain, data={"missing_since": since})
+
+
+def _missing_since(domain: Domain) -> str:
+    return str(domain.findings.get("ownership", {}).get("missing_since") or "")
 
 
 def _next_check(

@@ -1,0 +1,43 @@
+"""The event table: added to, read by who runs the tenant, pruned by age."""
+
+import pytest
+
+from mailcore.models import Event
+from mailcore.services import events
+from tests.cast import Cast
+from tests.fakes import FakeClock
+
+pytestmark = pytest.mark.django_db
+
+
+def test_keeps_what_it_is_told_and_cuts_what_strangers_send():
+    cast = Cast()
+    with FakeClock() as clock:
+        events.record(
+            "refused", tenant_id=cast.alice.tenant.pk, mailbox_id=cast.alice.mailbox.pk, trace="abc/1",
+            sender="x" * 500 + "@y.test", recipient="\ud800\0a@b.test", uids="1:3", data={"reply": "550"},
+        )  # fmt: skip
+        events.record_many([events.Fact("accepted", cast.charlie.tenant.pk)] * 3)
+        events.record_many([])
+    (event,) = Event.objects.visible_to(cast.alice.user)
+    assert (event.kind, event.trace, event.uids, event.data) == ("refused", "abc/1", "1:3", {"reply": "550"})
+    assert (len(event.sender), event.recipient, event.at) == (320, "?a@b.test", clock.now())
+    assert Event.objects.visible_to(cast.charlie.user).count() == 3
+    assert not Event.objects.visible_to(cast.bob.user).exists()
+
+
+def test_prunes_what_is_older_than_its_tenant_keeps_it():
+    cast = Cast()
+    cast.alice.tenant.event_days = 10
+    cast.alice.tenant.save()
+    with FakeClock() as clock:
+        for tenant in (cast.alice.tenant, cast.charlie.tenant):
+            events.record_many([events.Fact("accepted", tenant.pk)] * 5)
+        clock.advance(days=11)
+        events.record("accepted", tenant_id=cast.alice.tenant.pk)
+        assert events.prune(limit=2) == 2
+        assert events.prune() == 3
+        assert events.prune() == 0
+        clock.advance(days=90)
+        assert events.prune() == 6
+    assert not Event.objects.exists()
