@@ -201,3 +201,8 @@ CERTIFICATE_CHECK_SECONDS = 10  # between looks at the files
 DOMAIN_CLAIM_SECONDS = 600  # a worker has a due check to itself; longer than all its lookups take
 DOMAIN_CLAIM_DAYS = 30  # a claim that is never proven lapses
 DOMAIN_GRACE_DAYS = 14  # a proven name whose proof is gone stays proven: zones are moved, texts tidied away
+
+# --- Showing mail to people (mailcore/message/display.py) -----------------------------------------------
+
+SHOWN_OCTETS = 4 * 1024 * 1024  # of one text part, still encoded; the whole mail can be downloaded
+SHOWN_CHARS = 2_000_000
