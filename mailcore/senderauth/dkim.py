@@ -133,7 +133,7 @@ def load_key(pem: str) -> PrivateKey:
     """The key object of a PEM text. Costs about a millisecond for RSA: keep it. Raises ValueError."""
     key = serialization.load_pem_private_key(pem.encode("ascii"), password=None)
     if not isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
-        raise ValueError("neither an RSA nor an Ed25519 key")  # noqa: TRY004: a bad text, not a bad type
+        raise ValueError("neither an RSA nor an Ed25519 key")  # noqa: TRY004 - a bad text
     return key
 
 

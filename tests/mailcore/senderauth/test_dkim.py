@@ -222,7 +222,7 @@ def test_refuses_other_keys() -> None:
 def vector(name: str) -> tuple[dict[str, str], bytes]:
     records, _, mail = (VECTORS / name).read_bytes().replace(b"\r\n", b"\n").partition(b"\n\n")
     pairs = (line.split(" ", 1) for line in records.decode().splitlines())
-    return {name: record for name, record in pairs}, mail.replace(b"\n", b"\r\n")
+    return dict(pairs), mail.replace(b"\n", b"\r\n")
 
 
 def test_hashes_the_published_body_as_published() -> None:
