@@ -206,3 +206,9 @@ DOMAIN_GRACE_DAYS = 14  # a proven name whose proof is gone stays proven: zones 
 
 SHOWN_OCTETS = 4 * 1024 * 1024  # of one text part, still encoded; the whole mail can be downloaded
 SHOWN_CHARS = 2_000_000
+
+# --- Reports (mailcore/message/dsn.py) ------------------------------------------------------------------
+
+DSN_HEADER_OCTETS = 32 * 1024  # of the original's header section, attached
+DSN_OCTETS = 256 * 1024  # read of somebody else's delivery-status part
+DSN_RECIPIENTS = 200

@@ -292,13 +292,13 @@ def format_address(name: str, address: str) -> str:
     if not name:
         return address
     if not name.isascii():
-        return f"{_encode_words(name)} <{address}>"
+        return f"{encode_words(name)} <{address}>"
     if not _ATOMS.fullmatch(name) or "=?" in name:
         name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return f"{name} <{address}>"
 
 
-def _encode_words(text: str) -> str:
+def encode_words(text: str) -> str:
     """Encode text as words of at most 75 octets, none cut inside a character. (RFC 2047 §2, §5)"""
     out: list[str] = []
     piece = bytearray()

@@ -83,7 +83,8 @@ def test_makes_text_of_html_where_there_is_no_other():
 
 def test_shows_text_that_follows_html_within_it():
     raw = (
-        b"Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: text/html\r\n\r\n<p>Hi</p>\r\n"
+        b"Content-Type: multipart/mixed; boundary=m\r\n\r\n"
+        b"--m\r\nContent-Type: text/html\r\n\r\n<p>Hi</p>\r\n"
         b"--m\r\nContent-Type: text/plain\r\n\r\nlist <footer>\r\n--m--\r\n"
     )
     mail = display.read(raw)
@@ -92,9 +93,9 @@ def test_shows_text_that_follows_html_within_it():
 
 def test_lets_no_file_name_lie():
     raw = (
-        "Content-Type: application/octet-stream; name*=utf-8''a%E2%80%AEfdp.exe%00%0D%0A\r\n"
-        "Content-Disposition: attachment\r\n\r\nx"
-    ).encode()
+        b"Content-Type: application/octet-stream; name*=utf-8''a%E2%80%AEfdp.exe%00%0D%0A\r\n"
+        b"Content-Disposition: attachment\r\n\r\nx"
+    )
     (attached,) = display.read(raw).attachments
     assert attached.filename == "afdp.exe"
 
