@@ -43,10 +43,15 @@ def _name(name: str) -> str:
     return name
 
 
+def plain_slug(name: str) -> str:
+    """The short name that a name would have if it were free."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-") or "tenant"
+
+
 def _slug_of(name: str) -> str:
     """A free short name like the name."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").lower()
-    base = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-") or "tenant"
+    base = plain_slug(name)
     taken = set(Tenant.objects.filter(slug__startswith=base).values_list("slug", flat=True))
     if base not in taken:
         return base
