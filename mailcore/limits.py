@@ -87,6 +87,8 @@ CSS_OCTETS = 128 * 1024  # of the style elements of one mail; parsing costs 0.5 
 CSS_ATTRIBUTE_OCTETS = 4 * 1024  # one style attribute
 CSS_ATTRIBUTES_OCTETS = 256 * 1024  # all different style attributes of one mail
 CSS_DEPTH = 16  # brackets within brackets
+QUOTE_CHARS = 200_000  # of a text, quoted below an answer
+REPLY_REFERENCES = 30  # message ids in References of an answer; enough for any thread
 
 # --- IMAP and POP3 on the wire --------------------------------------------------------------------------
 
