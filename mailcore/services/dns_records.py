@@ -71,6 +71,7 @@ def required_records(domain: Domain) -> list[Record]:
             "ownership", _("Proof that the domain is yours"), OWNERSHIP_LABEL, "TXT", ownership_value(domain),
             _("Only who runs the domain can publish this text. Until we see it, the domain neither receives"
               " nor sends mail. Leave it there: we look again from time to time."),
+            required=not domain.is_trusted,
         ),
         record(
             "mx", _("Mail comes to us"), "", "MX", f"10 {settings.HOSTMAIL_HOSTNAME}",

@@ -91,11 +91,11 @@ class Command(Tool):
             self.stdout.write(domains.zone_text(domain), ending="")
             return
         self.table(
-            ("key", "host", "type", "value", "ttl", "required", "state"),
+            ("key", "type", "host", "ttl", "required", "state", "value"),
             (
                 (
-                    record.key, record.host, record.type, record.value, record.ttl, record.required,
-                    domain.findings.get(record.key, {}).get("state"),
+                    record.key, record.type, record.host, record.ttl, record.required,
+                    domain.findings.get(record.key, {}).get("state"), record.value,
                 )
                 for record in domains.required_records(domain)
             ),

@@ -27,6 +27,7 @@ from mailcore.management.console import (
     octets,
     size,
 )
+from mailcore.message.address import Path as AddressPath
 from mailcore.models import Address, Mailbox, Tenant
 from mailcore.services import addresses, closing, domains, mailboxes, messages, transfer
 from mailcore.services.mailboxes import New
@@ -93,7 +94,7 @@ class Command(Tool):
             return
         path = addresses.parse(options["address"])
         tenant = self._tenant(path.domain, options["tenant"])
-        known = self._known(tenant, str(path))
+        known = self._known(tenant, path)
         if known is not None:
             self.say(f"Mailbox {path} exists already", address=str(path), made=False)
             return
@@ -112,9 +113,8 @@ class Command(Tool):
     def _tenant(self, name: str, slug: str | None) -> Tenant:
         return domains.find(name, tenant=find_tenant(slug) if slug else None).tenant
 
-    def _known(self, tenant: Tenant, address: str) -> Address | None:
+    def _known(self, tenant: Tenant, path: AddressPath) -> Address | None:
         """The address row of a mailbox there is. Raises AlreadyExists for an alias of that name."""
-        path = addresses.parse(address)
         if not path.local:
             raise BadAddress("A mailbox needs a name before the @")
         row = Address.objects.filter(tenant=tenant, domain__name=path.domain, local_part=path.local).first()
@@ -170,7 +170,7 @@ class Command(Tool):
             try:
                 path = addresses.parse(row[0].strip())
                 tenant = self._tenant(path.domain, slug)
-                if self._known(tenant, str(path)):
+                if self._known(tenant, path):
                     result |= {"state": "exists", "text": "exists already"}
                     continue
                 given = row[1] if len(row) > 1 else ""
