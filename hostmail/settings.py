@@ -156,7 +156,6 @@ WSGI_APPLICATION = "hostmail.wsgi.application"
 AUTH_USER_MODEL = "mailcore.User"
 
 INSTALLED_APPS = [
-    "hostmail",
     "hostmail.web",
     "hostmail.webmail",
     "hostmail.api",
@@ -177,6 +176,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    # Last: its admin module takes away pages that other apps register.
+    "hostmail",
 ]
 
 MIDDLEWARE = [
@@ -298,6 +299,17 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+}
+
+# --- The staff admin ----------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "Hostmail",
+    "SITE_HEADER": "Hostmail",
+    "SITE_SYMBOL": "mail",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "hostmail.staff.overview.numbers",
 }
 
 # --- Logs ---------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""The staff admin: Django's admin in unfold's dress, changing rows only through services."""
