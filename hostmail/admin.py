@@ -7,17 +7,19 @@ from allauth.account.decorators import secure_admin_login
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.db.models import Model
 
 from hostmail.staff import organisations, overview, traffic
 
 __all__ = ["organisations", "overview", "traffic"]
 
-admin.site.login = secure_admin_login(admin.site.login)
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.site_title = admin.site.site_header = "Hostmail"
 
 # Rights come from membership and access, and sign-in data is changed by its owner.
-for _model in (Group, *apps.get_app_config("account").get_models(), *apps.get_app_config("mfa").get_models()):
+_OTHERS: list[type[Model]] = [Group]
+for _app in ("account", "mfa", "usersessions"):
+    _OTHERS += apps.get_app_config(_app).get_models()
+for _model in _OTHERS:
     if admin.site.is_registered(_model):
         admin.site.unregister(_model)
-if admin.site.is_registered(_sessions := apps.get_model("usersessions", "UserSession")):
-    admin.site.unregister(_sessions)

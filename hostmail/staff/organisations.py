@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 
-from hostmail.staff.base import ReadOnlyInline, StaffAdmin
+from hostmail.staff.base import ReadOnlyInline, StaffAdmin, actor
 from mailcore.models import Access, Address, DkimKey, Domain, Mailbox, Membership, Tenant, User
 from mailcore.services import domains, mailboxes, tenants, users
 
@@ -37,7 +37,7 @@ class TenantAdmin(StaffAdmin):
     actions = ("suspend", "resume")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
-        found = super().get_queryset(request)
+        found: QuerySet[Tenant] = super().get_queryset(request)
         return found.annotate(
             domain_total=Count("domains", distinct=True), mailbox_total=Count("mailboxes", distinct=True)
         )
@@ -52,17 +52,17 @@ class TenantAdmin(StaffAdmin):
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
         if "name" in form.changed_data:
-            tenants.rename(Tenant.objects.get(pk=obj.pk), obj.name, actor=request.user)
+            tenants.rename(Tenant.objects.get(pk=obj.pk), obj.name, actor=actor(request))
 
     @admin.action(description=_("Suspend: no mail, no sign-in, nothing leaves"))
     def suspend(self, request: HttpRequest, chosen: QuerySet[Tenant]) -> None:
         self.run(
-            request, chosen, lambda row: tenants.suspend(row, "by staff", actor=request.user), "suspended"
+            request, chosen, lambda row: tenants.suspend(row, "by staff", actor=actor(request)), "suspended"
         )
 
     @admin.action(description=_("Resume"))
     def resume(self, request: HttpRequest, chosen: QuerySet[Tenant]) -> None:
-        self.run(request, chosen, lambda row: tenants.resume(row, actor=request.user), "resumed")
+        self.run(request, chosen, lambda row: tenants.resume(row, actor=actor(request)), "resumed")
 
 
 @admin.register(User)
@@ -78,11 +78,11 @@ class UserAdmin(StaffAdmin):
 
     @admin.action(description=_("Deactivate: every session and client login ends"))
     def deactivate(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
-        self.run(request, chosen, lambda row: users.deactivate(row, actor=request.user), "deactivated")
+        self.run(request, chosen, lambda row: users.deactivate(row, actor=actor(request)), "deactivated")
 
     @admin.action(description=_("Activate"))
     def activate(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
-        self.run(request, chosen, lambda row: users.activate(row, actor=request.user), "activated")
+        self.run(request, chosen, lambda row: users.activate(row, actor=actor(request)), "activated")
 
 
 class KeyInline(ReadOnlyInline):
@@ -109,15 +109,15 @@ class DomainAdmin(StaffAdmin):
 
     @admin.action(description=_("Take as proven without DNS"))
     def trust(self, request: HttpRequest, chosen: QuerySet[Domain]) -> None:
-        self.run(request, chosen, lambda row: domains.trust(row, actor=request.user), "taken as proven")
+        self.run(request, chosen, lambda row: domains.trust(row, actor=actor(request)), "taken as proven")
 
     @admin.action(description=_("Suspend"))
     def suspend(self, request: HttpRequest, chosen: QuerySet[Domain]) -> None:
-        self.run(request, chosen, lambda row: domains.suspend(row, actor=request.user), "suspended")
+        self.run(request, chosen, lambda row: domains.suspend(row, actor=actor(request)), "suspended")
 
     @admin.action(description=_("Resume"))
     def resume(self, request: HttpRequest, chosen: QuerySet[Domain]) -> None:
-        self.run(request, chosen, lambda row: domains.resume(row, actor=request.user), "resumed")
+        self.run(request, chosen, lambda row: domains.resume(row, actor=actor(request)), "resumed")
 
 
 class AddressInline(ReadOnlyInline):
@@ -147,11 +147,12 @@ class MailboxAdmin(StaffAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Mailbox]:
         primary = Address.objects.filter(mailbox=OuterRef("pk"), is_primary=True)
         named = primary.annotate(full=Concat("local_part", Value("@"), "domain__name")).values("full")[:1]
-        return super().get_queryset(request).annotate(primary=Subquery(named))
+        found: QuerySet[Mailbox] = super().get_queryset(request)
+        return found.annotate(primary=Subquery(named))
 
     @admin.display(description=_("address"), ordering="primary")
     def address(self, mailbox: Any) -> str:
-        return mailbox.primary or mailbox.name or mailbox.public_id
+        return str(mailbox.primary or mailbox.name or mailbox.public_id)
 
     @admin.display(description=_("used"), ordering="used_octets")
     def used(self, mailbox: Mailbox) -> str:
@@ -163,17 +164,17 @@ class MailboxAdmin(StaffAdmin):
 
     def save_model(self, request: HttpRequest, obj: Mailbox, form: Any, change: bool) -> None:
         if "quota_octets" in form.changed_data:
-            mailboxes.set_quota(Mailbox.objects.get(pk=obj.pk), obj.quota_octets, actor=request.user)
+            mailboxes.set_quota(Mailbox.objects.get(pk=obj.pk), obj.quota_octets, actor=actor(request))
 
     @admin.action(description=_("Suspend: no mail, no sign-in"))
     def suspend(self, request: HttpRequest, chosen: QuerySet[Mailbox]) -> None:
         self.run(
-            request, chosen, lambda row: mailboxes.suspend(row, "by staff", actor=request.user), "suspended"
+            request, chosen, lambda row: mailboxes.suspend(row, "by staff", actor=actor(request)), "suspended"
         )
 
     @admin.action(description=_("Resume"))
     def resume(self, request: HttpRequest, chosen: QuerySet[Mailbox]) -> None:
-        self.run(request, chosen, lambda row: mailboxes.resume(row, actor=request.user), "resumed")
+        self.run(request, chosen, lambda row: mailboxes.resume(row, actor=actor(request)), "resumed")
 
 
 @admin.register(Address)

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from hostmail.staff.base import ReadOnlyInline, StaffAdmin
+from hostmail.staff.base import ReadOnlyInline, StaffAdmin, actor
 from mailcore.models import Attempt, AuditEntry, Event, QueueEntry, Submission
 from mailcore.services import queue
 
@@ -41,19 +41,19 @@ class QueueEntryAdmin(StaffAdmin):
 
     @admin.action(description=_("Try again now"))
     def retry(self, request: HttpRequest, chosen: QuerySet[QueueEntry]) -> None:
-        self.run(request, chosen, lambda row: queue.retry(row, actor=request.user), "due now")
+        self.run(request, chosen, lambda row: queue.retry(row, actor=actor(request)), "due now")
 
     @admin.action(description=_("Hold"))
     def hold(self, request: HttpRequest, chosen: QuerySet[QueueEntry]) -> None:
-        self.run(request, chosen, lambda row: queue.hold(row, actor=request.user), "on hold")
+        self.run(request, chosen, lambda row: queue.hold(row, actor=actor(request)), "on hold")
 
     @admin.action(description=_("Release"))
     def release(self, request: HttpRequest, chosen: QuerySet[QueueEntry]) -> None:
-        self.run(request, chosen, lambda row: queue.release(row, actor=request.user), "released")
+        self.run(request, chosen, lambda row: queue.release(row, actor=actor(request)), "released")
 
     @admin.action(description=_("Drop without a report"))
     def drop(self, request: HttpRequest, chosen: QuerySet[QueueEntry]) -> None:
-        self.run(request, chosen, lambda row: queue.drop(row, actor=request.user), "dropped")
+        self.run(request, chosen, lambda row: queue.drop(row, actor=actor(request)), "dropped")
 
 
 @admin.register(Submission)
