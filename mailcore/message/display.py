@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from resiliparse.extract.html2text import extract_plain_text
 
 from mailcore import limits
-from mailcore.message import charsets, fields, transfer
+from mailcore.message import charsets, fields, tidy, transfer
 from mailcore.message.address import Mailbox, parse_list
 from mailcore.message.index import index
 from mailcore.message.parts import Part, PartTable, parse_table
@@ -102,9 +102,12 @@ def attachment(raw: bytes, section: str) -> tuple[str, str, bytes] | None:
 
 
 def text_from_html(html: str) -> str:
-    """Plain text of HTML, for quoting, search and text alternatives."""
+    """Plain text of HTML, for quoting, search and text alternatives. Of at most limits.HTML_OCTETS."""
+    markup = tidy.lift(html[: limits.HTML_OCTETS]).html
+    if markup.count("<") > limits.HTML_SIMPLE_TAGS:  # 700 kB of hostile nesting take the parser 18 s
+        markup = tidy.balance(markup)
     text: str = extract_plain_text(
-        html, preserve_formatting=True, main_content=False, alt_texts=True, links=False
+        markup, preserve_formatting=True, main_content=False, alt_texts=True, links=False
     )
     return text
 

@@ -1,3 +1,6 @@
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,3 +119,27 @@ def test_gives_out_every_attachment_of_every_real_mail():
 def test_never_fails(raw):
     mail = display.read(b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" + raw)
     assert isinstance(mail.text, str)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "".join(f"<b id={n}>" for n in range(60_000)),
+        "<p>" + "".join(f"<b id={n}>" for n in range(3_000)) + "<div>x</div>" * 3_000,
+        "<b><i><u></b>" * 60_000,
+        "<div>" * 400_000,
+        "<!--" * 100_000 + "<style>" * 100_000,
+    ],
+    ids=["different", "cloned", "misnested", "deep", "open"],
+)
+def test_takes_the_text_of_hostile_html_in_bounded_time(html):
+    start = time.process_time()
+    display.text_from_html(html)
+    assert time.process_time() - start < 2
+
+
+def test_takes_the_text_of_long_html_as_of_short():
+    short = "<table><tr><td>One</td></tr></table><p>Two<p>Three"
+    padding = "<br>" * 1_100
+    assert display.text_from_html(short).split() == ["One", "Two", "Three"]
+    assert display.text_from_html(short + padding).split() == ["One", "Two", "Three"]
