@@ -148,7 +148,7 @@ def _is_harmless(tokens: Iterable[Any], kinds: frozenset[str]) -> bool:
                 return False
             if not _is_harmless(token.arguments, kinds):
                 return False
-        elif token.type in {"() block", "[] block"}:
+        elif token.type == "() block" or (token.type == "[] block" and kinds is _SELECTOR_TOKENS):
             if not _is_harmless(token.content, kinds):
                 return False
         elif token.type == "literal":

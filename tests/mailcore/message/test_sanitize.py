@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from resiliparse.parse.html import HTMLTree
 
 from mailcore import limits
-from mailcore.message import sanitize, tidy
+from mailcore.message import display, encode, sanitize, tidy
+from tests.messages import corpus
 
 ATTRIBUTES = {name for names in sanitize._ATTRIBUTES.values() for name in names} | {"target", "rel"}
 OURS = "https://mail.example.org/part/"
@@ -593,6 +594,17 @@ def test_is_safe_on_any_soup(html: str, balance: bool) -> None:
 def test_never_raises(text: str) -> None:
     assert_safe(cleaned(text).html)
     sanitize.linkify(text)
+
+
+def test_cleans_every_real_mail() -> None:
+    found = [html for path in corpus() if (html := display.read(encode.crlf(path.read_bytes())).html)]
+    assert len(found) > 10
+    for html in found:
+        for remote in (False, True):
+            result = cleaned(html, remote=remote)
+            assert_safe(result.html, remote=remote)
+            assert not result.is_cut
+            assert View(result.html).text.strip() or not View(html).text.strip()
 
 
 def test_accepts_lone_surrogates() -> None:
