@@ -2,17 +2,18 @@
 
     python -m bench.idle --server DIR/server.json --connections 1000 [--tls]
 
-Memory is the growth of the proportional set size (PSS) of the server's process tree, divided by the connections, a
-settling time after the last one went into IDLE, and again after the deliveries. Latency is from the final dot of a
-mail given to SMTP to EXISTS at every connection that idles on its mailbox. Void unless each connection hears of each
-mail of its mailbox.
+Memory is the growth of the proportional set size (PSS) of the server's process tree, divided by the
+connections, a settling time after the last one went into IDLE, and again after the deliveries. Latency is
+from the final dot of a mail given to SMTP to EXISTS at every connection that idles on its mailbox. Void
+unless each connection hears of each mail of its mailbox.
 """
 
 import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import ClassVar
 
 from bench import mix
 from bench.imap_client import quoted
@@ -21,11 +22,13 @@ from bench.report import Login, Report, Target, add_target_options, target_of
 from bench.smtp_client import Job, Load, insecure_tls, new_event_loop
 
 OPENING_AT_ONCE = 20
+HEAR_SECONDS = 60
 
 
 class Idler(asyncio.Protocol):
     """One connection: log in, select INBOX, idle, and call heard(now) for every EXISTS from then on."""
 
+    open_transports: ClassVar[set[asyncio.Transport]] = set()
     __slots__ = ("buffer", "heard", "login", "lost", "ready", "step", "transport")
 
     def __init__(self, login: Login, ready: asyncio.Future[None], lost: Callable[[str], None]) -> None:
@@ -36,6 +39,7 @@ class Idler(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+        self.open_transports.add(transport)  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         now = time.perf_counter()
@@ -86,7 +90,10 @@ async def _open_all(
             index = number % len(logins)
             ready = loop.create_future()
             _transport, idler = await loop.create_connection(
-                lambda index=index, ready=ready: Idler(logins[index], ready, lost), target.host, port, ssl=context
+                lambda index=index, ready=ready: Idler(logins[index], ready, lost),
+                target.host,
+                port,
+                ssl=context,
             )
             await asyncio.wait_for(ready, 60)
             idlers[index].append(idler)
@@ -95,7 +102,9 @@ async def _open_all(
     return idlers
 
 
-async def _deliver(target: Target, idlers: list[Idler], address: str, number: int, seed: int) -> tuple[float, list[float]]:
+async def _deliver(
+    target: Target, idlers: list[Idler], address: str, number: int, seed: int
+) -> tuple[float, list[float]]:
     """Give one mail to SMTP; return when its content was written, and when each idler heard."""
     loop = asyncio.get_running_loop()
     mail = mix.make(seed, number, to=address, size=mix.SMALL)
@@ -118,7 +127,7 @@ async def _deliver(target: Target, idlers: list[Idler], address: str, number: in
     if load.errors:
         raise ConnectionError(load.errors[0])
     try:
-        await asyncio.wait_for(everybody, 60)
+        await asyncio.wait_for(everybody, HEAR_SECONDS)
     except TimeoutError:
         raise ConnectionError(f"only {len(heard)} of {len(idlers)} idle clients heard of a mail") from None
     for idler in idlers:
@@ -127,9 +136,16 @@ async def _deliver(target: Target, idlers: list[Idler], address: str, number: in
 
 
 async def _measure(
-    target: Target, *, connections: int, tls: bool, mailboxes: int, deliveries: int, settle: float, seed: int,
+    target: Target,
+    *,
+    connections: int,
+    tls: bool,
+    mailboxes: int,
+    deliveries: int,
+    settle: float,
+    seed: int,
     report: Report,
-) -> None:  # fmt: skip
+) -> None:
     logins = target.logins[: min(mailboxes, len(target.logins))]
     is_open = True
 
@@ -165,10 +181,17 @@ async def _measure(
         await asyncio.sleep(settle)
         report.add("memory per idle connection, after", (pss_kib(target.roots) - before) / connections, "KiB")
     is_open = False
-    for group in idlers:
-        for idler in group:
-            idler.transport.abort()  # type: ignore[attr-defined]
-    await asyncio.sleep(0.2)
+
+
+async def _closing(work: Coroutine[None, None, None]) -> None:
+    """Do the work, then close whatever it left open."""
+    try:
+        await work
+    finally:
+        for transport in Idler.open_transports:
+            transport.abort()
+        Idler.open_transports.clear()
+        await asyncio.sleep(0.2)
 
 
 def run(
@@ -191,7 +214,7 @@ def run(
     )
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         try:
-            runner.run(work)
+            runner.run(_closing(work))
         except (OSError, TimeoutError) as error:
             report.error(f"{type(error).__name__}: {error}")
     return report
@@ -199,13 +222,17 @@ def run(
 
 def main() -> int:
     """Measure idle connections."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_target_options(parser, "smtp", "imap", "imaps")
     parser.add_argument("--connections", type=int, default=200)
     parser.add_argument("--tls", action="store_true", help="implicit TLS, at the imaps port")
     parser.add_argument("--mailboxes", type=int, default=20)
     parser.add_argument("--deliveries", type=int, default=20)
-    parser.add_argument("--settle", type=float, default=8, help="seconds; Dovecot hibernates 5 s after the last command")
+    parser.add_argument(
+        "--settle", type=float, default=8, help="seconds; Dovecot hibernates 5 s after the last command"
+    )
     options = parser.parse_args()
     report = run(
         target_of(options),

@@ -1,7 +1,8 @@
-"""A small blocking IMAP client that reads as fast as the socket gives, and looks at the answer afterwards. (RFC 3501)
+"""A small blocking IMAP client that reads as fast as the socket gives, and looks at the answer afterwards.
+(RFC 3501)
 
-The end of an answer is recognised at the tail of what came in, so a clock around `command` measures the server and
-the transfer, not our parsing. Anything but OK raises ImapError.
+The end of an answer is recognised at the tail of what came in, so a clock around `command` measures the
+server and the transfer, not our parsing. Anything but OK raises ImapError.
 """
 
 import re
@@ -24,7 +25,7 @@ def quoted(text: str) -> bytes:
 
 
 def responses(data: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
-    """Yield each response of an answer as (its text, the literals in it); the text keeps each literal's {n}."""
+    """Yield each response as (its text, the literals in it); the text keeps each literal's {n}."""
     at, text, literals = 0, b"", []
     while at < len(data):
         end = data.index(b"\r\n", at)
@@ -55,9 +56,11 @@ def number_in(pattern: bytes, data: bytes) -> int:
 
 
 class Imap:
-    """One connection. seconds is what the last command took, from the first octet out to the last octet in."""
+    """One connection. seconds is what the last command took, from first octet out to last octet in."""
 
-    def __init__(self, host: str, port: int, *, tls: ssl.SSLContext | None = None, timeout: float = 300) -> None:
+    def __init__(
+        self, host: str, port: int, *, tls: ssl.SSLContext | None = None, timeout: float = 300
+    ) -> None:
         self.socket = socket.create_connection((host, port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
@@ -91,7 +94,9 @@ class Imap:
     def command(self, *parts: bytes | str) -> bytes:
         """Send one command of text parts and return the whole answer, tagged line and all."""
         tag = self.tag()
-        line = b" ".join([tag, *(part.encode() if isinstance(part, str) else part for part in parts)]) + b"\r\n"
+        line = (
+            b" ".join([tag, *(part.encode() if isinstance(part, str) else part for part in parts)]) + b"\r\n"
+        )
         started = time.perf_counter()
         self.socket.sendall(line)
         data = self.answer(tag)
@@ -147,7 +152,7 @@ class Imap:
         self.command("CREATE", quoted(folder))
 
     def append(self, folder: str, mails: list[tuple[bytes, bytes]]) -> None:
-        """Append (flags, raw) mails: in one command when there are several, which needs MULTIAPPEND. (RFC 3502)"""
+        """Append (flags, raw) mails in one command; several need MULTIAPPEND. (RFC 3502)"""
         tag = self.tag()
         plus = b"+" if "LITERAL+" in self.capabilities else b""
         pieces = [tag + b" APPEND " + quoted(folder)]
@@ -171,7 +176,14 @@ class Imap:
         tags, pieces = [], []
         for flags, raw in mails:
             tags.append(self.tag())
-            pieces += [tags[-1], b" APPEND ", quoted(folder), b" (%s) {%d+}\r\n" % (flags, len(raw)), raw, b"\r\n"]
+            pieces += [
+                tags[-1],
+                b" APPEND ",
+                quoted(folder),
+                b" (%s) {%d+}\r\n" % (flags, len(raw)),
+                raw,
+                b"\r\n",
+            ]
         started = time.perf_counter()
         self.socket.sendall(b"".join(pieces))
         for tag in tags:

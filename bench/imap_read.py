@@ -2,10 +2,10 @@
 
     python -m bench.imap_read --server DIR/server.json --messages 10000
 
-The folder is loaded by APPEND first. Every answer is checked against what was loaded (counts, UIDs, search results,
-octets of every body); one wrong answer makes the figures void. What the server does not offer is left out, with a
-note. Times are those of one command, from the first octet out to the last octet in; medians of --repeat, except where
-the name says "first ever".
+The folder is loaded by APPEND first. Every answer is checked against what was loaded (counts, UIDs, search
+results, octets of every body); one wrong answer makes the figures void. What the server does not offer is
+left out, with a note. Times are those of one command, from the first octet out to the last octet in;
+medians of --repeat, except where the name says "first ever".
 """
 
 import argparse
@@ -13,7 +13,6 @@ import hashlib
 import random
 import re
 import select as poller
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -33,7 +32,9 @@ HEADERS = "(UID BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE MESSAGE-ID)])"
 class Reading:
     """One run over one mailbox."""
 
-    def __init__(self, target: Target, login: Login, messages: int, seed: int, repeat: int, seconds: float) -> None:
+    def __init__(
+        self, target: Target, login: Login, messages: int, seed: int, repeat: int, seconds: float
+    ) -> None:
         self.target, self.login = target, login
         self.repeat, self.seconds = repeat, seconds
         self.report = Report("imap_read", target.name)
@@ -46,7 +47,11 @@ class Reading:
 
     def connect(self, folder: str = "") -> Imap:
         imap = Imap(self.target.host, self.target.port("imap"))
-        imap.login(self.login.address, self.login.password)
+        try:
+            imap.login(self.login.address, self.login.password)
+        except ImapError:
+            imap.socket.close()
+            raise
         if folder:
             imap.select(folder)
         return imap
@@ -104,7 +109,9 @@ class Reading:
         started = time.perf_counter()
         for mail in few:
             imap.append(NEW_FOLDER, [(b"", mail.raw)])
-        report.add("APPEND, one at a time", len(few) / (time.perf_counter() - started), "msg/s", better="higher")
+        report.add(
+            "APPEND, one at a time", len(few) / (time.perf_counter() - started), "msg/s", better="higher"
+        )
         started = time.perf_counter()
         self.load(FOLDER, self.mails)
         rate = self.count / (time.perf_counter() - started)
@@ -119,8 +126,10 @@ class Reading:
 
     # Reading
 
-    def timed(self, name: str, action: Callable[[], bytes], check: Callable[[bytes], None], repeat: int = 0) -> None:
-        """Add the median time of action, a command on self.imap, and check each answer after its clock stopped."""
+    def timed(
+        self, name: str, action: Callable[[], bytes], check: Callable[[bytes], None], repeat: int = 0
+    ) -> None:
+        """Add the median time of action, a command on self.imap; check each answer off the clock."""
         times = []
         for _ in range(repeat or self.repeat):
             data = action()
@@ -151,7 +160,9 @@ class Reading:
         self.report.add_median("SELECT, new session", times)
 
         def check(data: bytes) -> None:
-            self.report.check(number_in(rb"\* (\d+) EXISTS", data) == self.count, "SELECT again: wrong EXISTS")
+            self.report.check(
+                number_in(rb"\* (\d+) EXISTS", data) == self.count, "SELECT again: wrong EXISTS"
+            )
 
         self.timed("SELECT, again", lambda: self.imap.command("SELECT", FOLDER), check)
 
@@ -167,8 +178,12 @@ class Reading:
         window = f"{have - min(newest, have) + 1}:*"
         self.timed("newest 50, first ever", fetch(window, OVERVIEW), last50, repeat=1)
         self.imap.select(FOLDER)
-        everything = self.expect_fetches("ENVELOPE", count, b"ENVELOPE (", b"BODYSTRUCTURE (", b"INTERNALDATE")
-        self.timed("FETCH 1:* ENVELOPE BODYSTRUCTURE, first ever", fetch("1:*", OVERVIEW), everything, repeat=1)
+        everything = self.expect_fetches(
+            "ENVELOPE", count, b"ENVELOPE (", b"BODYSTRUCTURE (", b"INTERNALDATE"
+        )
+        self.timed(
+            "FETCH 1:* ENVELOPE BODYSTRUCTURE, first ever", fetch("1:*", OVERVIEW), everything, repeat=1
+        )
         self.timed("FETCH 1:* ENVELOPE BODYSTRUCTURE, cached", fetch("1:*", OVERVIEW), everything)
         times = []
         window = f"{count - newest + 1}:*"
@@ -186,7 +201,11 @@ class Reading:
             seen = 0
             for (_text, literals), mail in zip(fetches(data), self.mails, strict=False):
                 seen += 1
-                if not literals or mail.message_id.encode() not in literals[0] or b"\r\nSubject: " not in literals[0]:
+                if (
+                    not literals
+                    or mail.message_id.encode() not in literals[0]
+                    or b"\r\nSubject: " not in literals[0]
+                ):
                     self.report.error(f"header fields of message {mail.number + 1} are wrong")
                     return
             self.report.check(seen == count, f"header fields of {seen} messages, {count} expected")
@@ -211,7 +230,9 @@ class Reading:
                 found: set[int] = set()
                 for line in re.findall(rb"(?m)^\* SEARCH ?([\d ]*)\r$", data):
                     found.update(map(int, line.split()))
-                self.report.check(found == numbers, f"SEARCH {words} found {len(found)}, {len(numbers)} expected")
+                self.report.check(
+                    found == numbers, f"SEARCH {words} found {len(found)}, {len(numbers)} expected"
+                )
 
             key = words.split()[0] + (" (nothing found)" if words.endswith(mix.ABSENT_NEEDLE) else "")
             self.timed(f"SEARCH {key}", lambda words=words: self.imap.command("SEARCH", words), check)
@@ -219,11 +240,16 @@ class Reading:
     def sorting(self) -> None:
         capabilities, imap = self.imap.capabilities, self.imap
         if "SORT" in capabilities:
-
-            in_order = [mail.number + 1 for mail in sorted(self.mails, key=lambda mail: (mail.sent_at, mail.number))]
+            in_order = [
+                mail.number + 1 for mail in sorted(self.mails, key=lambda mail: (mail.sent_at, mail.number))
+            ]
 
             def check(data: bytes) -> None:
-                found = [int(word) for line in re.findall(rb"(?m)^\* SORT ([\d ]*)\r$", data) for word in line.split()]
+                found = [
+                    int(word)
+                    for line in re.findall(rb"(?m)^\* SORT ([\d ]*)\r$", data)
+                    for word in line.split()
+                ]
                 self.report.check(found == in_order, "SORT DATE: wrong order")
 
             self.timed("SORT DATE", lambda: imap.command("SORT (DATE) UTF-8 ALL"), check)
@@ -236,7 +262,9 @@ class Reading:
                 found = sorted(map(int, re.findall(rb"\d+", line)))
                 self.report.check(found == list(range(1, self.count + 1)), "THREAD: not every message once")
 
-            self.timed("THREAD REFERENCES", lambda: imap.command("THREAD REFERENCES UTF-8 ALL"), check_threads)
+            self.timed(
+                "THREAD REFERENCES", lambda: imap.command("THREAD REFERENCES UTF-8 ALL"), check_threads
+            )
         else:
             self.report.note("THREAD=REFERENCES is not offered")
 
@@ -266,7 +294,9 @@ class Reading:
             times.append(imap.seconds)
         report.add_median(f"COPY {many:,}", times)
         left = many * self.repeat
-        report.check(imap.messages(COPY_FOLDER) == left, f"COPY: {imap.messages(COPY_FOLDER)} messages, not {left}")
+        report.check(
+            imap.messages(COPY_FOLDER) == left, f"COPY: {imap.messages(COPY_FOLDER)} messages, not {left}"
+        )
         imap.select(COPY_FOLDER)
         if "MOVE" in imap.capabilities:
             imap.recreate(MOVE_FOLDER)
@@ -279,7 +309,9 @@ class Reading:
                 report.check(told == some, f"MOVE told {told} EXPUNGE, not {some}")
             report.add_median(f"MOVE {some}", times)
             moved = imap.messages(MOVE_FOLDER)
-            report.check(moved == some * self.repeat, f"MOVE: {moved} messages arrived, not {some * self.repeat}")
+            report.check(
+                moved == some * self.repeat, f"MOVE: {moved} messages arrived, not {some * self.repeat}"
+            )
         else:
             report.note("MOVE is not offered")
         times = []
@@ -324,7 +356,9 @@ class Reading:
 
     def hammering(self) -> None:
         """Small commands from 8 connections at once, one and 50 deep."""
-        uids = [number_in(rb"UID (\d+)", text) for text, _ in fetches(self.imap.command("FETCH", "1:*", "(UID)"))]
+        uids = [
+            number_in(rb"UID (\d+)", text) for text, _ in fetches(self.imap.command("FETCH", "1:*", "(UID)"))
+        ]
         connections = [self.connect(FOLDER) for _ in range(8)]
         for name, is_fetch in (("NOOP", False), ("UID FETCH FLAGS", True)):
             for depth in (1, 50):
@@ -336,7 +370,9 @@ class Reading:
                 self.report.add(what, rate, "/s", better="higher")
                 if meter.own > 0.8 * meter.seconds:
                     share = 100 * meter.own / meter.seconds
-                    self.report.note(f"{what}: the client took {share:.0f}% of a core, the server may be faster")
+                    self.report.note(
+                        f"{what}: the client took {share:.0f}% of a core, the server may be faster"
+                    )
         for connection in connections:
             connection.logout()
 
@@ -354,39 +390,42 @@ class Reading:
                 lines = [tag + b" NOOP\r\n" for tag in tags]
             batches.append((b"".join(lines), b"\r\n" + tags[-1] + b" "))
         epoll = poller.epoll()
-        state: dict[int, list[object]] = {}
-        for index, imap in enumerate(connections):
-            sock: socket.socket = imap.socket
-            epoll.register(sock.fileno(), poller.EPOLLIN)
-            state[sock.fileno()] = [sock, index * 7, b"\r\n"]
+        sockets = {imap.socket.fileno(): imap.socket for imap in connections}
+        current = {number: index * 7 for index, number in enumerate(sockets)}  # the batch each one is at
+        pending = dict.fromkeys(sockets, b"\r\n")  # its answers so far
+        for number in sockets:
+            epoll.register(number, poller.EPOLLIN)
         done = wrong = 0
         started = time.perf_counter()
         stop_at = started + self.seconds
-        for entry in state.values():
-            entry[0].sendall(batches[entry[1]][0])  # type: ignore
-        running = len(state)
+        for number, sock in sockets.items():
+            sock.sendall(batches[current[number]][0])
+        running = len(sockets)
         while running:
             for number, _event in epoll.poll(30) or self._stalled():
-                sock, batch, data = state[number]
-                data += sock.recv(65536)  # type: ignore
-                if not data.endswith(b"\r\n") or batches[batch][1] not in data[-1024:]:  # type: ignore
-                    state[number][2] = data
+                chunk = sockets[number].recv(65536)
+                if not chunk:
+                    raise ImapError("connection closed while it was asked small commands")
+                data = pending[number] + chunk
+                if not data.endswith(b"\r\n") or batches[current[number]][1] not in data[-1024:]:
+                    pending[number] = data
                     continue
-                answers = data.count(b" OK ")  # type: ignore
-                told = data.count(b" FETCH (") if uids else depth  # type: ignore
-                if answers != depth or told != depth:
+                told = data.count(b" FETCH (") if uids else depth
+                if data.count(b" OK ") != depth or told != depth:
                     wrong += 1
                 done += depth
                 if time.perf_counter() >= stop_at:
                     running -= 1
                     epoll.unregister(number)
                     continue
-                batch = (batch + 1) % len(batches)  # type: ignore
-                state[number] = [sock, batch, b"\r\n"]
-                sock.sendall(batches[batch][0])  # type: ignore
+                current[number] = (current[number] + 1) % len(batches)
+                pending[number] = b"\r\n"
+                sockets[number].sendall(batches[current[number]][0])
         seconds = time.perf_counter() - started
         epoll.close()
-        self.report.check(not wrong, f"{wrong} batches of small commands were not answered by OK and data each")
+        self.report.check(
+            not wrong, f"{wrong} batches of small commands were not answered by OK and data each"
+        )
         return done / seconds
 
     def _stalled(self) -> list[tuple[int, int]]:
@@ -394,7 +433,7 @@ class Reading:
 
 
 def run(target: Target, *, messages: int, mailboxes: int, seed: int, repeat: int, seconds: float) -> Report:
-    """Read with the first login of target; the others up to mailboxes serve for cold logins. Return the report."""
+    """Read with the first login of target, log in cold with the others; return the report."""
     reading = None
     meter = Meter(target.roots)
     try:
@@ -422,14 +461,21 @@ def run(target: Target, *, messages: int, mailboxes: int, seed: int, repeat: int
         report = reading.report if reading else Report("imap_read", target.name)
         report.error(f"{type(error).__name__}: {error}")
         return report
+    finally:
+        if reading:
+            reading.imap.socket.close()
 
 
 def main() -> int:
     """Measure IMAP reading."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_target_options(parser, "imap")
     parser.add_argument("--messages", type=int, default=1000)
-    parser.add_argument("--mailboxes", type=int, default=20, help="logins to use: one is read, the rest log in cold")
+    parser.add_argument(
+        "--mailboxes", type=int, default=20, help="logins to use: one is read, the rest log in cold"
+    )
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2, help="of each measurement of a rate")
     options = parser.parse_args()

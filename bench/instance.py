@@ -1,4 +1,4 @@
-"""What the private instances of servers share: free ports, logins, the server.json that load programs read."""
+"""What private instances of servers share: free ports, logins, the server.json for load programs."""
 
 import csv
 import json
@@ -38,11 +38,19 @@ def make_logins(count: int) -> list[Login]:
 
 
 def write_server(
-    folder: Path, *, name: str, ports: dict[str, int], logins: list[Login], roots: list[int], sink_port: int,
+    folder: Path,
+    *,
+    name: str,
+    ports: dict[str, int],
+    logins: list[Login],
+    roots: list[int],
+    sink_port: int,
     about: dict[str, str],
-) -> Path:  # fmt: skip
+) -> Path:
     """Write logins.csv and server.json into folder; return the path of the latter."""
-    with open(os.open(folder / "logins.csv", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", newline="") as file:
+    with open(
+        os.open(folder / "logins.csv", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", newline=""
+    ) as file:
         csv.writer(file).writerows((login.address, login.password) for login in logins)
     path = folder / "server.json"
     data = {
@@ -113,10 +121,8 @@ def stop_process(pid: int, seconds: float = 20) -> bool:
 def make_certificate(folder: Path) -> tuple[Path, Path]:
     """Write a self-signed ECDSA certificate and its key into folder."""
     certificate, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        + ["-days", "30", "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)],
-        check=True,
-        capture_output=True,
-    )
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    name = ("-days", "30", "-subj", "/CN=localhost")
+    files = ("-keyout", str(key), "-out", str(certificate))
+    subprocess.run(["openssl", "req", "-x509", *kind, *name, *files], check=True, capture_output=True)
     return certificate, key

@@ -1,4 +1,4 @@
-"""What processes cost, read from /proc: CPU of a server's whole process tree, its memory, and who else was busy."""
+"""What processes cost, read from /proc: CPU and memory of a whole process tree, and who else was busy."""
 
 import contextlib
 import os
@@ -76,8 +76,8 @@ def own_cpu_seconds() -> float:
 class Meter:
     """CPU between start and stop: of the server, of this program, and of everybody else on the machine.
 
-    foreign is in cores: 0.5 means that half a core was taken by others, and that the figures are worth little.
-    A server whose roots are not given counts as foreign, and server is None.
+    foreign is in cores: 0.5 means that half a core was taken by others, and that the figures are worth
+    little. A server whose roots are not given counts as foreign, and server is None.
     """
 
     roots: tuple[int, ...]

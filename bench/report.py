@@ -1,4 +1,4 @@
-"""What a load program says at the end: figures, whether they are valid, and the options all programs share."""
+"""What a load program says at the end: figures, and whether they count; the options all programs share."""
 
 import argparse
 import csv
@@ -46,18 +46,24 @@ class Target:
 
 
 def add_target_options(parser: argparse.ArgumentParser, *ports: str) -> None:
-    """Add the options that name a server; --server FILE (written by bench.peers and bench.hostmail) sets them all."""
+    """Add the options that name a server; --server FILE (bench.peers, bench.hostmail) sets them all."""
     group = parser.add_argument_group("server under test")
-    group.add_argument("--server", type=Path, metavar="FILE", help="a server.json; single options below override it")
+    group.add_argument(
+        "--server", type=Path, metavar="FILE", help="a server.json; single options below override it"
+    )
     group.add_argument("--name", help="what to call it in the report")
     group.add_argument("--host")
     for port in ports:
         group.add_argument(f"--{port}-port", type=int, metavar="PORT")
     group.add_argument("--logins", type=Path, metavar="CSV", help="address,password a line")
-    group.add_argument("--pid", type=int, action="append", help="root of a server process tree, for its CPU and memory")
+    group.add_argument(
+        "--pid", type=int, action="append", help="root of a server process tree, for its CPU and memory"
+    )
     group.add_argument("--first", type=int, default=0, help="use the logins from this one on (default 0)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")
-    parser.add_argument("--seed", type=int, default=0, help="of the mails; 0 (default) takes a new one from the clock")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the mails; 0 (default) takes a new one from the clock"
+    )
 
 
 def read_logins(path: Path) -> list[Login]:
@@ -66,20 +72,23 @@ def read_logins(path: Path) -> list[Login]:
         return [Login(row[0], row[1]) for row in csv.reader(file) if row]
 
 
+def load_target(server: Path) -> Target:
+    """Return what a server.json describes."""
+    data = json.loads(server.read_text())
+    return Target(
+        name=data["name"],
+        host=data["host"],
+        ports=data["ports"],
+        logins=read_logins(server.parent / data["logins"]),
+        roots=tuple(data["roots"]),
+        outside_domain=data["outside_domain"],
+        sink_port=data["sink_port"],
+    )
+
+
 def target_of(options: argparse.Namespace) -> Target:
     """Return the server that the options name, its logins from --first on."""
-    target = Target("server")
-    if options.server:
-        data = json.loads(options.server.read_text())
-        target = Target(
-            name=data["name"],
-            host=data["host"],
-            ports=data["ports"],
-            logins=read_logins(options.server.parent / data["logins"]),
-            roots=tuple(data["roots"]),
-            outside_domain=data["outside_domain"],
-            sink_port=data["sink_port"],
-        )
+    target = load_target(options.server) if options.server else Target("server")
     target.name = options.name or target.name
     target.host = options.host or target.host
     for what in ("smtp", "submission", "submissions", "imap", "imaps"):
@@ -115,7 +124,9 @@ class Report:
     def add(self, name: str, value: float, unit: str, *, better: str = "lower") -> None:
         self.figures[name] = Figure(value, unit, better)
 
-    def add_latencies(self, name: str, seconds: Sequence[float], shares: Sequence[float] = (0.5, 0.95, 0.99)) -> None:
+    def add_latencies(
+        self, name: str, seconds: Sequence[float], shares: Sequence[float] = (0.5, 0.95, 0.99)
+    ) -> None:
         for share in shares:
             if seconds:
                 self.add(f"{name} p{share * 100:g}", percentile(seconds, share) * 1000, "ms")
@@ -125,7 +136,7 @@ class Report:
             self.add(name, statistics.median(seconds) * 1000, "ms")
 
     def add_meter(self, meter: Meter, *, per: int = 0, what: str = "message") -> None:
-        """Add what a stretch of work cost; figures named "client ..." and "others ..." judge the measurement itself."""
+        """Add what a stretch of work cost; "client ..." and "others ..." judge the measurement itself."""
         if meter.server is not None and per:
             self.add(f"server CPU per {what}", meter.server / per * 1000, "ms")
         if per:

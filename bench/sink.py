@@ -1,7 +1,7 @@
 """A remote mail host that takes everything at once and forgets it: the far end of submission and relaying.
 
-Run alone (`python -m bench.sink --port N`) it prints its count each second; bench.submission runs it in its own
-loop and asks it which mails have come. It keeps Message-IDs and octet counts, never the octets.
+Run alone (`python -m bench.sink --port N`) it prints its count each second; bench.submission runs it in its
+own loop and asks it which mails have come. It keeps Message-IDs and octet counts, never the octets.
 """
 
 import argparse
@@ -14,7 +14,12 @@ from bench.smtp_client import new_event_loop
 
 MESSAGE_ID = re.compile(rb"(?im)^Message-ID:\s*(<[^>\r\n]*>)")
 GREETING = b"220 sink.example ESMTP\r\n"
-EHLO = b"250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-SIZE 104857600\r\n250 ENHANCEDSTATUSCODES\r\n"
+EXTENSIONS = (b"PIPELINING", b"8BITMIME", b"SMTPUTF8", b"SIZE 104857600")
+EHLO = (
+    b"250-sink.example\r\n"
+    + b"".join(b"250-%s\r\n" % name for name in EXTENSIONS)
+    + b"250 ENHANCEDSTATUSCODES\r\n"
+)
 
 
 class Sink:

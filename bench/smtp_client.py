@@ -1,7 +1,9 @@
-"""An SMTP client that sends prepared mails over many connections with as little work as possible. (RFC 5321, 2920)
+"""An SMTP client that sends prepared mails over many connections with as little work as possible. (RFC
+5321, 2920)
 
-A callback state machine on asyncio.Protocol: no streams, no task per connection. MAIL, RCPT and DATA go out in one
-write where PIPELINING is offered, one by one where it is not. Any reply that is not the expected one is an error.
+A callback state machine on asyncio.Protocol: no streams, no task per connection. MAIL, RCPT and DATA go out
+in one write where PIPELINING is offered, one by one where it is not. Any reply that is not the expected one
+is an error.
 """
 
 import asyncio
@@ -9,7 +11,7 @@ import base64
 import ssl
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 
 from bench.report import Login
@@ -85,6 +87,7 @@ class Load:
         self.live = 0
         self.next_queue = 0
         self.extensions: set[bytes] = set()
+        self.tasks: set[asyncio.Future[None]] = set()
         self.done: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
@@ -110,7 +113,13 @@ class Load:
         if len(self.errors) >= 20:
             queue.clear()
         self.live += 1
-        asyncio.ensure_future(self._connect(login, queue))
+        self.keep(self._connect(login, queue))
+
+    def keep(self, work: Coroutine[None, None, None]) -> None:
+        """Run work as a task that is not collected before its end."""
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def _connect(self, login: Login | None, queue: deque[Job]) -> None:
         loop = asyncio.get_running_loop()
@@ -174,7 +183,8 @@ class _Connection(asyncio.Protocol):
         state = self.state
         if state == "content":
             if line[:1] != b"2":
-                return self.fail("250 for the content", line)
+                self.fail("250 for the content", line)
+                return
             assert self.job
             now = time.perf_counter()
             self.job.reply_seconds = now - self.sent_at
@@ -186,11 +196,12 @@ class _Connection(asyncio.Protocol):
             command = self.awaited.popleft()
             if self.awaited:
                 if line[:1] != b"2":
-                    return self.fail(f"250 for {command.decode()}", line)
+                    self.fail(f"250 for {command.decode()}", line)
+                    return
                 if b"PIPELINING" not in self.extensions:
                     self.write(self.awaited[0] + b"\r\n")
             elif line[:3] != b"354":
-                return self.fail("354", line)
+                self.fail("354", line)
             else:
                 assert self.job
                 self.state = "content"
@@ -198,11 +209,13 @@ class _Connection(asyncio.Protocol):
                 self.write(self.job.content)
         elif state == "greeting":
             if line[:3] != b"220":
-                return self.fail("220", line)
+                self.fail("220", line)
+                return
             self.hello()
         elif state == "ehlo":
             if line[:3] != b"250":
-                return self.fail("250 for EHLO", line)
+                self.fail("250 for EHLO", line)
+                return
             self.extensions.add(line[4:].split(b" ")[0].upper())
             if self.load.starttls and not self.is_upgrading:
                 self.state = "starttls"
@@ -216,12 +229,14 @@ class _Connection(asyncio.Protocol):
                 self.next_mail()
         elif state == "starttls":
             if line[:3] != b"220":
-                return self.fail("220 for STARTTLS", line)
+                self.fail("220 for STARTTLS", line)
+                return
             self.is_upgrading = True
-            asyncio.ensure_future(self.upgrade())
+            self.load.keep(self.upgrade())
         elif state == "auth":
             if line[:3] != b"235":
-                return self.fail("235 for AUTH", line)
+                self.fail("235 for AUTH", line)
+                return
             self.load.extensions |= self.extensions
             self.next_mail()
         elif state == "quit":
@@ -230,7 +245,7 @@ class _Connection(asyncio.Protocol):
     async def upgrade(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            self.transport = await loop.start_tls(self.transport, self, self.load.tls)  # type: ignore
+            self.transport = await loop.start_tls(self.transport, self, self.load.tls)  # type: ignore[assignment, arg-type]
         except (OSError, ssl.SSLError) as error:
             self.load.errors.append(f"STARTTLS: {error}")
             return

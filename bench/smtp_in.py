@@ -2,8 +2,8 @@
 
     python -m bench.smtp_in --server DIR/server.json --messages 3000
 
-The figures are void unless each mail is found exactly once in its mailbox afterwards, by its Message-ID, and a sample
-of them octet for octet (behind the fields the server put before it).
+The figures are void unless each mail is found exactly once in its mailbox afterwards, by its Message-ID,
+and a sample of them octet for octet (behind the fields the server put before it).
 """
 
 import argparse
@@ -22,7 +22,9 @@ POLL_SECONDS = 0.02
 MESSAGE_ID = re.compile(rb"(?i)Message-ID:\s*(<[^>]*>)")
 
 
-def prepare(target: Target, count: int, mailboxes: int, seed: int, size: int) -> tuple[list[Job], list[mix.Mail]]:
+def prepare(
+    target: Target, count: int, mailboxes: int, seed: int, size: int
+) -> tuple[list[Job], list[mix.Mail]]:
     """Build the mails; number n goes to mailbox n modulo mailboxes."""
     jobs, mails = [], []
     for number in range(count):
@@ -44,11 +46,15 @@ def wait_until_visible(clients: list[Imap], expected: list[int], timeout: float,
         if waiting:
             time.sleep(POLL_SECONDS)
     for index in waiting:
-        report.error(f"mailbox {index} holds {clients[index].messages('INBOX')} of {expected[index]} messages")
+        report.error(
+            f"mailbox {index} holds {clients[index].messages('INBOX')} of {expected[index]} messages"
+        )
     return time.perf_counter()
 
 
-def verify(clients: list[Imap], before: list[int], mails: list[mix.Mail], sample: int, report: Report) -> None:
+def verify(
+    clients: list[Imap], before: list[int], mails: list[mix.Mail], sample: int, report: Report
+) -> None:
     """Compare what the mailboxes gained with what was sent."""
     for index, client in enumerate(clients):
         sent = {mail.message_id.encode(): mail for mail in mails[index :: len(clients)]}
@@ -73,9 +79,17 @@ def verify(clients: list[Imap], before: list[int], mails: list[mix.Mail], sample
 
 
 def run(
-    target: Target, *, messages: int, connections: int, per_connection: int, mailboxes: int, seed: int, size: int = 0,
-    timeout: float = 120, sample: int = 2,
-) -> Report:  # fmt: skip
+    target: Target,
+    *,
+    messages: int,
+    connections: int,
+    per_connection: int,
+    mailboxes: int,
+    seed: int,
+    size: int = 0,
+    timeout: float = 120,
+    sample: int = 2,
+) -> Report:
     """Load the server once and return the report."""
     report = Report("smtp_in", target.name)
     mailboxes = min(mailboxes, len(target.logins))
@@ -88,7 +102,9 @@ def run(
     before = [client.messages("INBOX") for client in clients]
     expected = [count + len(jobs[index::mailboxes]) for index, count in enumerate(before)]
 
-    load = Load(target.host, target.port("smtp"), jobs, connections=connections, per_connection=per_connection)
+    load = Load(
+        target.host, target.port("smtp"), jobs, connections=connections, per_connection=per_connection
+    )
     meter = Meter(target.roots)
     meter.start()
     started = time.perf_counter()
@@ -106,7 +122,12 @@ def run(
             report.add("end to end", messages / (finished - started), "msg/s", better="higher")
             report.add_latencies("DATA reply", [job.reply_seconds for job in load.accepted])
             report.add_meter(meter, per=messages)
-            report.add("octets", sum(job.octets for job in jobs) / 1e6 / (finished - started), "MB/s", better="higher")
+            report.add(
+                "octets",
+                sum(job.octets for job in jobs) / 1e6 / (finished - started),
+                "MB/s",
+                better="higher",
+            )
             verify(clients, before, mails, sample, report)
         for client in clients:
             client.logout()
@@ -119,11 +140,15 @@ def run(
 
 def main() -> int:
     """Measure mail in."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_target_options(parser, "smtp", "imap")
     parser.add_argument("--messages", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=20)
-    parser.add_argument("--per-connection", type=int, default=20, help="messages before a connection is closed")
+    parser.add_argument(
+        "--per-connection", type=int, default=20, help="messages before a connection is closed"
+    )
     parser.add_argument("--mailboxes", type=int, default=20)
     parser.add_argument("--size", type=int, default=0, help="octets of every message; 0 (default) is the mix")
     parser.add_argument("--timeout", type=float, default=120, help="seconds until all must be visible")

@@ -1,9 +1,10 @@
-"""Submission: signed-in senders hand over mail for an outside domain; the clock stops when the sink has all of it.
+"""Submission: signed-in senders hand over mail for an outside domain; the clock stops when the sink has all
+of it.
 
     python -m bench.submission --server DIR/server.json --messages 1000
 
-The sink (bench/sink.py) runs in this program, at the port the server was told to relay to. The figures are void unless
-the sink saw each Message-ID exactly once.
+The sink (bench/sink.py) runs in this program, at the port the server was told to relay to. The figures are
+void unless the sink saw each Message-ID exactly once.
 """
 
 import argparse
@@ -37,12 +38,16 @@ async def _measure(
     await load.run()
     for error in load.errors:
         report.error(error)
-    report.check(len(load.accepted) == len(expected), f"{len(load.accepted)} of {len(expected)} mails were accepted")
+    report.check(
+        len(load.accepted) == len(expected), f"{len(load.accepted)} of {len(expected)} mails were accepted"
+    )
     if not report.errors:
         try:
             await asyncio.wait_for(everything, timeout)
         except TimeoutError:
-            report.error(f"{len(missing)} of {len(expected)} mails had not reached the sink after {timeout:g} s")
+            report.error(
+                f"{len(missing)} of {len(expected)} mails had not reached the sink after {timeout:g} s"
+            )
     finished = time.perf_counter()
     meter.stop()
     await asyncio.sleep(0.5)  # a mail sent twice is found out here
@@ -63,9 +68,18 @@ async def _measure(
 
 
 def run(
-    target: Target, *, messages: int, connections: int, per_connection: int, mailboxes: int, seed: int, size: int = 0,
-    starttls: bool = False, tls: bool = False, timeout: float = 120,
-) -> Report:  # fmt: skip
+    target: Target,
+    *,
+    messages: int,
+    connections: int,
+    per_connection: int,
+    mailboxes: int,
+    seed: int,
+    size: int = 0,
+    starttls: bool = False,
+    tls: bool = False,
+    timeout: float = 120,
+) -> Report:
     """Load the server once and return the report."""
     report = Report("submission", target.name)
     logins = target.logins[: min(mailboxes, len(target.logins))]
@@ -93,11 +107,15 @@ def run(
 
 def main() -> int:
     """Measure submission and relaying."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_target_options(parser, "submission", "submissions")
     parser.add_argument("--messages", type=int, default=500)
     parser.add_argument("--connections", type=int, default=20)
-    parser.add_argument("--per-connection", type=int, default=20, help="messages before a connection is closed")
+    parser.add_argument(
+        "--per-connection", type=int, default=20, help="messages before a connection is closed"
+    )
     parser.add_argument("--mailboxes", type=int, default=20, help="senders")
     parser.add_argument("--size", type=int, default=0, help="octets of every message; 0 (default) is the mix")
     parser.add_argument("--tls", action="store_true", help="implicit TLS, at the submissions port")

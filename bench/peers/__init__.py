@@ -1,1 +1,1 @@
-"""Postfix and Dovecot as private instances beside ours, to measure against: `python -m bench.peers up DIR`."""
+"""Postfix and Dovecot as private instances, to measure against: `python -m bench.peers up DIR`."""

@@ -1,12 +1,13 @@
 """Start and stop private instances of Postfix and Dovecot in a folder of their own.
 
-    python -m bench.peers up DIR [--store maildir|mdbox] [--hibernate] [--login performance|secure] [--mailboxes 100]
+    python -m bench.peers up DIR [--store maildir|mdbox] [--hibernate] [--login performance|secure]
     python -m bench.peers down DIR
 
-`up` installs the Debian packages if they are missing (root), configures, starts, delivers one mail, reads it back, and
-writes DIR/server.json for the load programs. All files lie in DIR; all listeners are on 127.0.0.1 at free high ports;
-no system service is started or enabled. The kernel's inotify limit is raised until `down`, because Dovecot needs one
-instance for each idle client and would fall back to looking every 30 seconds.
+`up` installs the Debian packages if they are missing (root), configures, starts, delivers one mail, reads
+it back, and writes DIR/server.json for the load programs. All files lie in DIR; all listeners are on
+127.0.0.1 at free high ports; no system service is started or enabled. The kernel's inotify limit is raised
+until `down`, because Dovecot needs one instance for each idle client and would fall back to looking every
+30 seconds.
 """
 
 import argparse
@@ -26,7 +27,14 @@ INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 IDLE_CLIENTS = 12_000
 
 
-def up(folder: Path, *, store: str = "maildir", hibernate: bool = False, login: str = "performance", mailboxes: int = 100) -> Path:
+def up(
+    folder: Path,
+    *,
+    store: str = "maildir",
+    hibernate: bool = False,
+    login: str = "performance",
+    mailboxes: int = 100,
+) -> Path:
     """Start both in folder, which must be new or empty; return the path of server.json."""
     folder = folder.resolve()
     if len(str(folder)) > 60:
@@ -44,7 +52,11 @@ def up(folder: Path, *, store: str = "maildir", hibernate: bool = False, login: 
     _raise_inotify(folder)
     try:
         home = folder / "dovecot"
-        roots = [dovecot.start(home, logins, ports, certificate, key, store=store, hibernate=hibernate, login=login)]
+        roots = [
+            dovecot.start(
+                home, logins, ports, certificate, key, store=store, hibernate=hibernate, login=login
+            )
+        ]
         roots += [
             postfix.start(
                 folder / "postfix",
@@ -114,13 +126,17 @@ def down(folder: Path, *, keep: bool = False) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     starts = commands.add_parser("up")
     starts.add_argument("folder", type=Path)
     starts.add_argument("--store", choices=("maildir", "mdbox"), default="maildir")
     starts.add_argument("--hibernate", action="store_true", help="imap_hibernate_timeout = 5s")
-    starts.add_argument("--login", choices=("performance", "secure"), default="performance", help="login processes")
+    starts.add_argument(
+        "--login", choices=("performance", "secure"), default="performance", help="login processes"
+    )
     starts.add_argument("--mailboxes", type=int, default=100)
     stops = commands.add_parser("down")
     stops.add_argument("folder", type=Path)

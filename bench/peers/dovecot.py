@@ -1,6 +1,5 @@
 """A private Dovecot 2.3: IMAP, LMTP and SASL for Postfix; fsync and caches as Dovecot has them by default."""
 
-import crypt
 import os
 import pwd
 import subprocess
@@ -39,8 +38,9 @@ protocol lmtp {{
   mail_fsync = optimized
 }}
 
-# More clients than the defaults allow, where each client has a connection to a shared process. Not for all services:
-# processes reserve memory by their limit, which would make a TLS connection cost three times what it does.
+# More clients than the defaults allow, where each client has a connection to a shared process. Not for all
+# services: processes reserve memory by their limit, which would make a TLS connection cost three times what
+# it does.
 mail_max_userip_connections = 20000
 service stats {{
   client_limit = 40000
@@ -80,8 +80,8 @@ namespace inbox {{
   separator = /
 }}
 """
-# https://doc.dovecot.org/2.3/admin_manual/login_processes/: "high-performance mode", what large sites run, and the other
-# one, which is the default: a process for each connection, kept as long as TLS lasts.
+# https://doc.dovecot.org/2.3/admin_manual/login_processes/: "high-performance mode", what large sites run,
+# and the other one, which is the default: a process for each connection, kept as long as TLS lasts.
 LOGIN = {
     "performance": "  service_count = 0\n  client_limit = 20000\n  process_min_avail = 2\n",
     "secure": "  process_limit = 12000\n",
@@ -102,21 +102,37 @@ IMAP_MASTER = """  unix_listener imap-master {
 """
 
 
-def _hash(password: str) -> str:
-    return "{SHA512-CRYPT}" + crypt.crypt(password, crypt.mksalt(crypt.METHOD_SHA512))
+def _hash_all(passwords: list[str]) -> list[str]:
+    """Return SHA512-CRYPT hashes, made by openssl: Python's crypt module ends with 3.12."""
+    command = ["openssl", "passwd", "-6", "-stdin"]
+    done = subprocess.run(
+        command, input="\n".join(passwords) + "\n", text=True, check=True, capture_output=True
+    )
+    return done.stdout.split()
 
 
 def start(
-    folder: Path, logins: list[Login], ports: dict[str, int], certificate: Path, key: Path, *, store: str,
-    hibernate: bool, login: str,
-) -> int:  # fmt: skip
+    folder: Path,
+    logins: list[Login],
+    ports: dict[str, int],
+    certificate: Path,
+    key: Path,
+    *,
+    store: str,
+    hibernate: bool,
+    login: str,
+) -> int:
     """Write the configuration into folder and start; return the pid of the master process."""
     run, mail = folder / "run", folder / "mail"
     run.mkdir(parents=True)
     mail.mkdir()
     owner = pwd.getpwnam("mail")
     os.chown(mail, owner.pw_uid, owner.pw_gid)
-    (folder / "passwd").write_text("".join(f"{login.address}:{_hash(login.password)}\n" for login in logins))
+    hashes = _hash_all([login.password for login in logins])
+    lines = [
+        f"{login.address}:{{SHA512-CRYPT}}{hashed}\n" for login, hashed in zip(logins, hashes, strict=True)
+    ]
+    (folder / "passwd").write_text("".join(lines))
     os.chmod(folder / "passwd", 0o644)  # read by Dovecot's auth process, which is not root
     location = {"maildir": "maildir:~/Maildir", "mdbox": "mdbox:~/mdbox"}[store]
     config = folder / "dovecot.conf"

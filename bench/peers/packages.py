@@ -38,7 +38,9 @@ def ensure() -> None:
             POLICY.unlink()
         else:
             POLICY.write_bytes(before)
-    for service in missing:  # a package enables its service for the next boot; one that was here before is left alone
+    for (
+        service
+    ) in missing:  # a package enables its service for the next boot; one that was here before is left alone
         for command in (["systemctl", "disable", service], ["update-rc.d", service, "disable"]):
             if find(command[0]):
                 subprocess.run(command, check=False, capture_output=True)
@@ -47,6 +49,8 @@ def ensure() -> None:
 def versions() -> dict[str, str]:
     """Return the versions of what is installed."""
     answer = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Package} ${Version}\n", "postfix", "dovecot-core"], capture_output=True, text=True
+        ["dpkg-query", "-W", "-f", "${Package} ${Version}\n", "postfix", "dovecot-core"],
+        capture_output=True,
+        text=True,
     )
     return dict(line.split(" ", 1) for line in answer.stdout.splitlines())

@@ -1,4 +1,4 @@
-"""A private Postfix 3.7: SMTP in, to Dovecot by LMTP; submission with SASL; relaying to the sink. Limits and fsync as by default."""
+"""A private Postfix 3.7, limits and fsync as by default: SMTP in, to Dovecot by LMTP; submission and relay."""
 
 import os
 import pwd
@@ -82,9 +82,16 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 def start(
-    folder: Path, logins: list[Login], ports: dict[str, int], certificate: Path, key: Path, *, lmtp: Path, auth: Path,
+    folder: Path,
+    logins: list[Login],
+    ports: dict[str, int],
+    certificate: Path,
+    key: Path,
+    *,
+    lmtp: Path,
+    auth: Path,
     sink_port: int,
-) -> int:  # fmt: skip
+) -> int:
     """Write the configuration into folder and start; return the pid of the master process."""
     etc = folder / "etc"
     etc.mkdir(parents=True)
@@ -108,7 +115,8 @@ def start(
     )
     (etc / "master.cf").write_text(MASTER.format(**{f"{name}_port": port for name, port in ports.items()}))
     postmap, postfix = find("postmap"), find("postfix")
-    assert postmap and postfix
+    assert postmap
+    assert postfix
     subprocess.run([postmap, "-c", str(etc), f"hash:{mailboxes}"], check=True)
     # Its processes keep what they are given as standard output, so it must not be ours.
     with (folder / "start.log").open("wb") as log:
