@@ -284,7 +284,11 @@ FILE_UPLOAD_TEMP_DIR = None
 # --- The API ------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "hostmail.api.tokens.BearerToken",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["hostmail.api.tokens.PerToken"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
@@ -296,6 +300,11 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Domains, mailboxes, aliases and the outbound queue of an organisation.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "DomainState": "mailcore.models.domain.Domain.State",
+        "QueueState": "mailcore.models.queue.QueueEntry.State",
+        "TenantState": "mailcore.models.tenant.Tenant.State",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

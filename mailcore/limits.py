@@ -214,3 +214,7 @@ SHOWN_CHARS = 2_000_000
 DSN_HEADER_OCTETS = 32 * 1024  # of the original's header section, attached
 DSN_OCTETS = 256 * 1024  # read of somebody else's delivery-status part
 DSN_RECIPIENTS = 200
+
+# --- The API (hostmail/api) -----------------------------------------------------------------------------
+
+API_REQUESTS = 600  # a minute for one token

@@ -5,3 +5,6 @@ from django.apps import AppConfig
 
 class ApiConfig(AppConfig):
     name = "hostmail.api"
+
+    def ready(self) -> None:
+        from hostmail.api import openapi  # noqa: F401

@@ -96,7 +96,7 @@ def lock_mailboxes(pks: Iterable[int]) -> dict[int, LockedMailbox]:
     boxes = {}
     for *counters, keywords in found:
         names = json.loads(keywords) if isinstance(keywords, str) else list(keywords)
-        boxes[counters[0]] = LockedMailbox(*counters, names)
+        boxes[counters[0]] = LockedMailbox(*counters, names)  # type: ignore[call-arg]
     return boxes
 
 

@@ -1,0 +1,119 @@
+"""Domains: claim, records to publish, check, zone file, remove."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hostmail.api.base import Shows, Strict
+from mailcore.models import Domain
+from mailcore.services import dns_records, domains
+
+
+class RecordShown(serializers.Serializer[Any]):
+    """One record to publish, and what the last check found of it."""
+
+    key = serializers.CharField()
+    purpose = serializers.CharField()
+    host = serializers.CharField()
+    name = serializers.CharField()
+    type = serializers.CharField()
+    value = serializers.CharField()
+    ttl = serializers.IntegerField()
+    required = serializers.BooleanField()  # type: ignore[assignment]
+    explanation = serializers.CharField()
+    state = serializers.CharField(help_text="ok, missing, differs, several, later, or unchecked")
+    seen = serializers.ListField(child=serializers.CharField())
+    fix = serializers.CharField()
+
+
+def records_of(domain: Domain) -> list[dict[str, Any]]:
+    """Records with their findings, as the page shows them too."""
+    shown = []
+    for record in dns_records.required_records(domain):
+        found = domain.findings.get(record.key, {})
+        shown.append(
+            {name: getattr(record, name) for name in record.__slots__}
+            | {
+                "state": found.get("state", "unchecked"),
+                "seen": found.get("seen", []),
+                "fix": found.get("fix", ""),
+            }
+        )
+    return shown
+
+
+class DomainShown(serializers.ModelSerializer[Domain]):
+    id = serializers.CharField(source="public_id", read_only=True)
+    tenant = serializers.CharField(source="tenant.slug", read_only=True)
+    records = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Domain
+        fields = (
+            "id",
+            "name",
+            "tenant",
+            "state",
+            "verified_at",
+            "checked_at",
+            "check_at",
+            "created_at",
+            "records",
+        )
+
+    @extend_schema_field(RecordShown(many=True))
+    def get_records(self, domain: Domain) -> list[dict[str, Any]]:
+        return records_of(domain)
+
+
+class DomainAdded(Strict):
+    name = serializers.CharField(max_length=253)
+    tenant = serializers.SlugField(
+        required=False, help_text="Slug; needed when you run several organisations"
+    )
+
+
+class Domains(Shows):
+    """Domains of your organisations."""
+
+    serializer_class = DomainShown
+
+    def get_queryset(self) -> QuerySet[Domain]:
+        return self.mine(Domain.objects.select_related("tenant").prefetch_related("dkim_keys"))
+
+    @extend_schema(request=DomainAdded, responses={201: DomainShown})
+    def create(self, request: Request) -> Response:
+        asked = self.valid(DomainAdded)
+        tenant = self.tenant_for(asked.get("tenant"))
+        return self.answer(domains.add(tenant, asked["name"], actor=self.person), 201)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, public_id: str) -> Response:
+        domains.remove(self.get_object(), actor=self.person)
+        return Response(status=204)
+
+    @extend_schema(request=None, responses={202: DomainShown})
+    @action(detail=True, methods=["post"])
+    def check(self, request: Request, public_id: str) -> Response:
+        """Have DNS looked at now, in the background."""
+        domain: Domain = self.get_object()
+        domains.check_now(domain)
+        domain.refresh_from_db()
+        return self.answer(domain, 202)
+
+    @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
+    @action(detail=True)
+    def zone(self, request: Request, public_id: str) -> HttpResponse:
+        """The records as lines of a zone file."""
+        return HttpResponse(
+            dns_records.zone_text(self.get_object()), content_type="text/plain; charset=utf-8"
+        )

@@ -1,0 +1,128 @@
+"""Mailboxes: make, change, suspend, remove. Their mail is not to be had here."""
+
+from __future__ import annotations
+
+from django.db.models import Prefetch, QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hostmail.api.base import Shows, Strict
+from mailcore.models import Address, Mailbox
+from mailcore.services import mailboxes
+
+
+class MailboxShown(serializers.ModelSerializer[Mailbox]):
+    id = serializers.CharField(source="public_id", read_only=True)
+    tenant = serializers.CharField(source="tenant.slug", read_only=True)
+    address = serializers.SerializerMethodField()
+    addresses = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Mailbox
+        fields = (
+            "id", "address", "addresses", "name", "tenant", "kind", "state", "suspended_because",
+            "quota_octets", "used_octets", "message_count", "created_at",
+        )  # fmt: skip
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_address(self, mailbox: Mailbox) -> str | None:
+        return next((str(row) for row in mailbox.addresses.all() if row.is_primary), None)
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_addresses(self, mailbox: Mailbox) -> list[str]:
+        return [str(row) for row in mailbox.addresses.all()]
+
+
+class MailboxAdded(Strict):
+    address = serializers.CharField(max_length=320)
+    password = serializers.CharField(max_length=200, required=False, trim_whitespace=False)
+    name = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    quota_octets = serializers.IntegerField(min_value=1, required=False)
+    kind = serializers.ChoiceField(Mailbox.Kind.choices, required=False)
+    tenant = serializers.SlugField(
+        required=False, help_text="Slug; needed when you run several organisations"
+    )
+
+
+class MailboxChanged(Strict):
+    name = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    quota_octets = serializers.IntegerField(min_value=1, required=False)
+
+
+class Reason(Strict):
+    because = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+
+class NewPassword(Strict):
+    password = serializers.CharField(max_length=200, trim_whitespace=False)
+
+
+class Mailboxes(Shows):
+    """Mailboxes of your organisations."""
+
+    serializer_class = MailboxShown
+
+    def get_queryset(self) -> QuerySet[Mailbox]:
+        addresses = Prefetch(
+            "addresses", Address.objects.select_related("domain").order_by("-is_primary", "pk")
+        )
+        rows = Mailbox.objects.exclude(state=Mailbox.State.CLOSING).select_related("tenant")
+        return self.mine(rows).prefetch_related(addresses)
+
+    def _now(self, mailbox: Mailbox, status: int = 200) -> Response:
+        return self.answer(self.get_queryset().get(pk=mailbox.pk), status)
+
+    @extend_schema(request=MailboxAdded, responses={201: MailboxShown})
+    def create(self, request: Request) -> Response:
+        asked = self.valid(MailboxAdded)
+        made = mailboxes.create(
+            self.tenant_for(asked.get("tenant")),
+            asked["address"],
+            name=asked.get("name", ""),
+            password=asked.get("password"),
+            quota_octets=asked.get("quota_octets"),
+            kind=asked.get("kind", Mailbox.Kind.PERSONAL),
+            actor=self.person,
+        )
+        return self._now(made, 201)
+
+    @extend_schema(request=MailboxChanged, responses=MailboxShown)
+    def partial_update(self, request: Request, public_id: str) -> Response:
+        mailbox: Mailbox = self.get_object()
+        asked = self.valid(MailboxChanged)
+        if "quota_octets" in asked:
+            mailboxes.set_quota(mailbox, asked["quota_octets"], actor=self.person)
+        if "name" in asked:
+            mailboxes.rename(mailbox, asked["name"], actor=self.person)
+        return self._now(mailbox)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, public_id: str) -> Response:
+        mailboxes.remove(self.get_object(), actor=self.person)
+        return Response(status=204)
+
+    @extend_schema(request=Reason, responses=MailboxShown)
+    @action(detail=True, methods=["post"])
+    def suspend(self, request: Request, public_id: str) -> Response:
+        """Stop it: no mail, no sign-in."""
+        mailbox: Mailbox = self.get_object()
+        mailboxes.suspend(mailbox, self.valid(Reason).get("because", ""), actor=self.person)
+        return self._now(mailbox)
+
+    @extend_schema(request=None, responses=MailboxShown)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, public_id: str) -> Response:
+        """Let it work again."""
+        mailbox: Mailbox = self.get_object()
+        mailboxes.resume(mailbox, actor=self.person)
+        return self._now(mailbox)
+
+    @extend_schema(request=NewPassword, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def password(self, request: Request, public_id: str) -> Response:
+        """Give its owner a new password; every client must use it from now on."""
+        mailboxes.set_password(self.get_object(), self.valid(NewPassword)["password"], actor=self.person)
+        return Response(status=204)
