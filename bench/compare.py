@@ -46,7 +46,7 @@ class Sizes:
     seconds: float  # of each measurement of a rate
 
 
-SMALL = Sizes(mail_in=600, submissions=300, folder=1000, idle=200, deliveries=10, seconds=1)
+SMALL = Sizes(mail_in=1000, submissions=1000, folder=1000, idle=200, deliveries=10, seconds=1)
 FULL = Sizes(mail_in=3000, submissions=2000, folder=10_000, idle=1000, deliveries=40, seconds=3)
 
 

@@ -111,9 +111,11 @@ class Load:
                 self.done.set_result(None)
             return
         if len(self.errors) >= 20:
-            queue.clear()
+            queue.clear()  # enough is known; one more connection that sends nothing
         self.live += 1
-        self.keep(self._connect(login, queue))
+        # Its mails are set apart now: no connection is opened for mails that another one sends meanwhile.
+        part = deque(queue.popleft() for _ in range(min(self.per_connection, len(queue))))
+        self.keep(self._connect(login, part))
 
     def keep(self, work: Coroutine[None, None, None]) -> None:
         """Run work as a task that is not collected before its end."""
@@ -145,7 +147,6 @@ class _Connection(asyncio.Protocol):
         self.load, self.login, self.queue = load, login, queue
         self.buffer = b""
         self.state = "greeting"
-        self.left = load.per_connection
         self.extensions: set[bytes] = set()
         self.job: Job | None = None
         self.awaited: deque[bytes] = deque()
@@ -257,12 +258,11 @@ class _Connection(asyncio.Protocol):
         self.write(b"EHLO bench.client.example\r\n")
 
     def next_mail(self) -> None:
-        if not self.queue or not self.left:
+        if not self.queue:
             self.is_quitting = True
             self.state = "quit"
             self.write(b"QUIT\r\n")
             return
-        self.left -= 1
         self.job = self.queue.popleft()
         self.awaited = deque(self.job.commands)
         self.state = "envelope"

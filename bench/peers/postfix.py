@@ -1,4 +1,4 @@
-"""A private Postfix 3.7, limits and fsync as by default: SMTP in, to Dovecot by LMTP; submission and relay."""
+"""A private Postfix 3.7, limits and fsync as by default: mail in, to Dovecot by LMTP; submission; relay."""
 
 import os
 import pwd
