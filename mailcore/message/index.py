@@ -125,7 +125,11 @@ def _people(found: list[Scanned] | None) -> tuple[str, str]:
     if not found:
         return "", ""
     # RFC 5256 §2.2: the mailbox of the first address structure, a group's name included.
-    key = subjects.casemap(words.decode(found[0].local or b""))
+    first = found[0].local or b""
+    if first.isascii() and b"=?" not in first:
+        key = first.decode("ascii").upper()
+    else:
+        key = subjects.casemap(words.decode(first))
     out: list[str] = []
     room = limits.ADDRESS_TEXT_CHARS
     for name, _, local, domain in found:

@@ -40,6 +40,7 @@ _TOKEN = re.compile(rb"[ \t\r\n]*+([!#$%&'*+.^_`|~0-9a-z-]{1,40})(?![^ \t\r\n;(]
 _REST_OF_LINE = re.compile(rb"(--)?[ \t]*+\r?(?:\n|\Z)")
 _PLAIN = params.Value(b"text/plain", (), b"NIL")
 _DIGEST = params.Value(b"message/rfc822", (), b"NIL")
+_OPAQUE = params.Value(b"application/octet-stream", (), b"NIL")
 _MESSAGES = (b"message/rfc822", b"message/global")
 _IDENTITY = (b"7bit", b"8bit", b"binary")
 
@@ -47,7 +48,18 @@ _IDENTITY = (b"7bit", b"8bit", b"binary")
 class Entity:
     """A mail or a part of one: header section, body, and what is inside."""
 
-    __slots__ = ("body_end", "body_start", "children", "encoding", "fields", "header_start", "lines", "type")
+    __slots__ = (
+        "body_end",
+        "body_start",
+        "children",
+        "encoding",
+        "fields",
+        "header_start",
+        "is_message",
+        "is_multipart",
+        "lines",
+        "type",
+    )
 
     def __init__(self, header_start: int) -> None:
         self.header_start = header_start
@@ -55,8 +67,9 @@ class Entity:
         self.lines = 0
         self.children: list[Entity] = []
         self.fields: dict[bytes, bytes] = {}  # raw bodies; several of one address field are one list
-        self.type = _PLAIN
         self.encoding = b"7bit"
+        self.is_multipart = self.is_message = False
+        self.type = _PLAIN  # set by be(), so that the two before agree with it
 
     def read_header(self, raw: bytes, end: int, default: params.Value) -> None:
         """Find where the header section ends, before end, and read the fields that structure needs."""
@@ -74,23 +87,21 @@ class Entity:
         self.fields = fields = read_fields(raw, self.header_start, at)
         value = fields.get(b"content-type")
         if value is None:
-            self.type = default
+            self.be(default)
         else:
             kind = params.parse(value)
             # RFC 2045 §5.2: what is no type is text/plain.
-            self.type = kind if _TYPE.fullmatch(kind.main) else _PLAIN
+            self.be(kind if _TYPE.fullmatch(kind.main) else _PLAIN)
         value = fields.get(b"content-transfer-encoding")
         if value is not None:
             token = _TOKEN.match(value.lower())
             self.encoding = token[1] if token else b"7bit"
 
-    @property
-    def is_multipart(self) -> bool:
-        return self.type.main.startswith(b"multipart/")
-
-    @property
-    def is_message(self) -> bool:
-        return self.type.main in _MESSAGES
+    def be(self, kind: params.Value) -> None:
+        """Set the media type."""
+        self.type = kind
+        self.is_multipart = kind.main.startswith(b"multipart/")
+        self.is_message = kind.main in _MESSAGES
 
 
 def read_fields(raw: bytes, start: int, end: int) -> dict[bytes, bytes]:
@@ -175,7 +186,7 @@ class _Scan:
         if not entity.is_multipart or entity.children:
             return
         # Nothing began or ended in it: the lines are text to whoever reads it.
-        entity.type = _PLAIN
+        entity.be(_PLAIN)
 
     def may_open(self) -> bool:
         return len(self.open) < limits.MIME_DEPTH and self.count < limits.MIME_PARTS
@@ -185,45 +196,52 @@ def scan(raw: bytes) -> Entity:
     """Return the mail as a tree of entities. Total."""
     mail = entity = Entity(0)
     mail.read_header(raw, len(raw), _PLAIN)
-    if not mail.type.main.startswith((b"multipart/", b"message/")):
+    if not mail.is_multipart and not mail.is_message:
         mail.body_end = len(raw)
         count_lines(raw, mail)
         return mail
     state = _Scan(raw)
-    default = _PLAIN
     while True:
-        ahead = state.next(entity.header_start - 1) if state.boundaries else None
-        entity.read_header(
-            raw, state.size if ahead is None else max(ahead.at + 1, entity.header_start), default
-        )
         position = max(entity.body_start - 1, 0)
         if entity.is_multipart:
             _open_multipart(state, entity)
-        elif entity.is_message and entity.encoding in _IDENTITY and state.may_open():
-            state.count += 1
-            state.open.append(entity)
-            inner = Entity(entity.body_start)
-            entity.children.append(inner)
-            entity, default = inner, _PLAIN
-            continue
-        following = _follow(state, entity, position)
-        if following is None:
-            break
+        following = _open_message(state, entity)
+        if following is not None:
+            default = _PLAIN
+        else:
+            following = _follow(state, entity, position)
+            if following is None:
+                break
+            default = _DIGEST if state.open[-1].type.main == b"multipart/digest" else _PLAIN
         entity = following
-        default = _DIGEST if state.open[-1].type.main == b"multipart/digest" else _PLAIN
+        ahead = state.next(entity.header_start - 1)
+        entity.read_header(
+            raw, state.size if ahead is None else max(ahead.at + 1, entity.header_start), default
+        )
     count_lines(raw, mail)
     return mail
+
+
+def _open_message(state: _Scan, entity: Entity) -> Entity | None:
+    """Return the mail inside entity, or None if it holds none that we may open."""
+    if not entity.is_message or entity.encoding not in _IDENTITY or not state.may_open():
+        return None
+    state.count += 1
+    state.open.append(entity)
+    inner = Entity(entity.body_start)
+    entity.children.append(inner)
+    return inner
 
 
 def _open_multipart(state: _Scan, entity: Entity) -> None:
     boundary = entity.type.get(b"boundary").rstrip(b" \t")
     if not boundary or b"\n" in boundary:
-        entity.type = _PLAIN
+        entity.be(_PLAIN)
     elif state.may_open():
         state.open.append(entity)
         state.boundaries.append(_Boundary(entity, boundary))
     else:
-        entity.type = params.Value(b"application/octet-stream", (), b"NIL")
+        entity.be(_OPAQUE)
 
 
 def _follow(state: _Scan, entity: Entity, position: int) -> Entity | None:

@@ -37,7 +37,7 @@ def preview(raw: bytes, encoding: str, charset: str, *, is_html: bool) -> str:
 
 def collapse(text: str) -> str:
     """Return the first PREVIEW_CHARS of text in one line, without controls and invisible filling."""
-    line = " ".join(text[: limits.PREVIEW_CHARS * 2].split())
+    line = " ".join(text[: limits.PREVIEW_CHARS + 50].split())
     if len(line) < limits.PREVIEW_CHARS:  # mostly blanks, or short
         line = " ".join(text.split(None, limits.PREVIEW_CHARS)[: limits.PREVIEW_CHARS])
         line = line[: limits.PREVIEW_CHARS * 5]
