@@ -126,6 +126,8 @@ CLERK_WAITING = 2_000  # units handed in and not yet filed; more are told to try
 
 ADDRESSES = 2_000  # read of one address field; a person never sees more
 MIME_DEPTH = 50  # parts within parts; real mail has five
+MIME_MULTIPART_DEPTH = 8  # multiparts within multiparts of a mail of any size
+MIME_SCANNED_OCTETS = 256 * 1024 * 1024  # size times that depth, beyond which a large mail goes no deeper
 MIME_PARTS = 1_000  # of one mail; digests have a few hundred
 MIME_NEAR_MISSES = 50_000  # lines that begin as an open boundary and are none, before we look no further
 MIME_PARAMETERS = 200  # of one Content-Type or Content-Disposition, RFC 2231 pieces included
