@@ -1,10 +1,12 @@
 """Finds the MIME entities of a mail in one pass over its octets. (RFC 2045, RFC 2046 §5.1, §5.2)
 
-No recursion and no line loop: open boundaries are looked up by `bytes.find`, each only ever forward, so the
-cost is linear in the octets times the depth, which is bounded. What is beyond a limit stays inside the part
-that was open then; nothing is dropped. A delimiter is a whole line: "--", the boundary, "--" if it closes,
-blanks. (RFC 2046 §5.1.1 also allows to take any line that begins so, and its own grammar does not; boundaries
-that are prefixes of one another settle it.)
+No recursion and no line loop: open boundaries are looked up by `bytes.find`, each only ever forward and never
+beyond the delimiter that ends the part around. So every octet is looked at once for each multipart it lies in,
+and the depth is bounded. What is beyond a limit stays inside the part that was open then; nothing is dropped.
+
+A delimiter is a whole line: "--", the boundary, "--" if it closes, blanks. (RFC 2046 §5.1.1 also allows to
+take any line that begins so, and its own grammar does not; boundaries that are prefixes of one another settle
+it.)
 """
 
 from __future__ import annotations
@@ -160,15 +162,17 @@ class _Scan:
         best: _Boundary | None = None
         for each in self.boundaries:
             if each.at < position:
-                self.find(each, position)
+                self.find(each, position, self.size if best is None else best.at)
             if each.at < self.size and (best is None or each.at <= best.at):
                 best = each
         return best
 
-    def find(self, boundary: _Boundary, position: int) -> None:
+    def find(self, boundary: _Boundary, position: int, last: int) -> None:
+        """Look from position to last, where a delimiter around ends this one, too."""
         raw, needle = self.raw, boundary.needle
+        end = last + len(needle)
         while self.misses < limits.MIME_NEAR_MISSES:
-            at = raw.find(needle, position)
+            at = raw.find(needle, position, end)
             if at < 0:
                 break
             rest = _REST_OF_LINE.match(raw, at + len(needle))
@@ -187,6 +191,11 @@ class _Scan:
             return
         # Nothing began or ended in it: the lines are text to whoever reads it.
         entity.be(_PLAIN)
+
+    def may_divide(self) -> bool:
+        """Say whether one more boundary may be looked for."""
+        levels = max(limits.MIME_MULTIPART_DEPTH, limits.MIME_SCANNED_OCTETS // (self.size or 1))
+        return self.may_open() and len(self.boundaries) < levels
 
     def may_open(self) -> bool:
         return len(self.open) < limits.MIME_DEPTH and self.count < limits.MIME_PARTS
@@ -237,7 +246,7 @@ def _open_multipart(state: _Scan, entity: Entity) -> None:
     boundary = entity.type.get(b"boundary").rstrip(b" \t")
     if not boundary or b"\n" in boundary:
         entity.be(_PLAIN)
-    elif state.may_open():
+    elif state.may_divide():
         state.open.append(entity)
         state.boundaries.append(_Boundary(entity, boundary))
     else:

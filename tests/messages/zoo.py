@@ -82,6 +82,18 @@ def parts_without_empty_lines() -> bytes:
 
 
 @_beast
+def multiparts_without_delimiters() -> bytes:
+    part = b"--b\r\nContent-Type: multipart/mixed; boundary=i%d\r\n\r\n" + b"\n--i-\n" * 1_000
+    return b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"".join(part % n for n in range(900))
+
+
+@_beast
+def fifty_levels_of_text() -> bytes:
+    head = b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n"
+    return b"".join(head % (n, n) for n in range(50)) + b"\r\n" + b"x\n--b" * 1_000_000
+
+
+@_beast
 def near_misses() -> bytes:
     return b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--bx\r\n" * 300_000 + b"--b--\r\n"
 

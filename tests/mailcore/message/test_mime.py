@@ -194,6 +194,18 @@ def test_stops_at_the_limits() -> None:
     assert depth == limits.MIME_DEPTH
     assert deep.type.main == b"application/octet-stream"
 
+    large = b"".join(
+        b"Content-Type: multipart/mixed; boundary=%d\r\n\r\n--%d\r\n" % (n, n) for n in range(60)
+    )
+    large += b"\r\n" + b"x" * (limits.MIME_SCANNED_OCTETS // 20)
+    deep = mime.scan(large)
+    depth = 0
+    while deep.children:
+        depth += 1
+        deep = deep.children[0]
+    assert depth == limits.MIME_SCANNED_OCTETS // len(large)
+    assert deep.body_end == len(large)
+
     raw = zoo.make("hundred_thousand_parts")
     wide = mime.scan(raw)
     assert len(wide.children) == limits.MIME_PARTS - 1
