@@ -1,7 +1,7 @@
 """Finds the MIME entities of a mail in one pass over its octets. (RFC 2045, RFC 2046 §5.1, §5.2)
 
 No recursion and no line loop: open boundaries are looked up by `bytes.find`, each only ever forward and never
-beyond the delimiter that ends the part around. So every octet is looked at once for each multipart it lies in,
+beyond the delimiter that ends the part around. Every octet is looked at once for each multipart it lies in,
 and the depth is bounded. What is beyond a limit stays inside the part that was open then; nothing is dropped.
 
 A delimiter is a whole line: "--", the boundary, "--" if it closes, blanks. (RFC 2046 §5.1.1 also allows to
