@@ -4,7 +4,7 @@ from bench import imap_read
 
 from .toy import Toy
 
-SMALL = {"messages": 20, "mailboxes": 3, "seed": 1, "repeat": 2, "seconds": 0.05}
+SMALL = {"messages": 20, "mailboxes": 3, "seed": 1, "repeat": 2, "seconds": 0.05, "settle": 0}
 
 
 @pytest.mark.parametrize(
