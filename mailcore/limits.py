@@ -220,3 +220,8 @@ DSN_RECIPIENTS = 200
 # --- The API (hostmail/api) -----------------------------------------------------------------------------
 
 API_REQUESTS = 600  # a minute for one token
+
+# --- Folders in memory (mailcore/snapshot.py) -----------------------------------------------------------
+
+SNAPSHOTS = 512  # folders kept by one process; 10,000 messages take 220 KB
+SNAPSHOT_LOG = 32  # refreshes remembered, so that a session that lags behind need not compare everything

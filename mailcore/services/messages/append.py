@@ -19,6 +19,7 @@ from mailcore.errors import FolderGone, MailError, NoSuchAddress, NoSuchFolder, 
 from mailcore.imap.wire.seqset import compact
 from mailcore.message import flags as system_flags
 from mailcore.message.index import INDEX_VERSION
+from mailcore.message.subject import casemap
 from mailcore.models.change import Change
 from mailcore.outside import blobs, clock
 from mailcore.services import sql
@@ -77,7 +78,7 @@ def thread_refs(message_id: str, references: Sequence[str], base_subject: str) -
     if not message_id and not references:
         return []
     names = [message_id, *references[-(limits.THREAD_REFERENCES - 1) :]]
-    subject = base_subject.encode("utf-8", "surrogatepass")
+    subject = casemap(base_subject).encode("utf-8", "surrogatepass")
     hashes = []
     for name in names:
         if name:

@@ -23,7 +23,8 @@ from mailcore.services.messages import octets
 
 @dataclass(frozen=True, slots=True)
 class FolderState:
-    """The counters of one folder. modseq is the mailbox's counter, read before everything else."""
+    """The counters of one folder. folder_modseq is when it last changed; modseq is the
+    mailbox's counter, to ask for changes from."""
 
     folder_id: int
     mailbox_id: int
@@ -37,12 +38,13 @@ class FolderState:
     message_count: int
     unseen_count: int
     octets: int
+    folder_modseq: int
     modseq: int
 
 
 _STATE = (
     "SELECT f.id, f.mailbox_id, f.tenant_id, f.name, f.role, f.object_serial, f.uidvalidity, f.uidnext,"
-    " f.recent_uid, f.message_count, f.unseen_count, f.octets, m.modseq"
+    " f.recent_uid, f.message_count, f.unseen_count, f.octets, f.modseq, m.modseq"
     " FROM folder f JOIN mailbox m ON m.id = f.mailbox_id"
 )
 
@@ -93,6 +95,7 @@ class ChangesSince:
     modseq: int
     rows: list[tuple[int, int, int, int]]
     gone: list[int]
+    uidnext: int = 0
 
 
 def changes_since(folder_id: int, modseq: int) -> ChangesSince:
@@ -110,7 +113,7 @@ def changes_since(folder_id: int, modseq: int) -> ChangesSince:
     # A uid never comes back (RFC 9051 §2.3.1.1): what is gone is gone.
     touched -= gone
     rows = list(_message_rows_of(folder_id, sorted(touched)))
-    return ChangesSince(state.modseq, [row for row in rows if row[3] > modseq], sorted(gone))
+    return ChangesSince(state.modseq, [row for row in rows if row[3] > modseq], sorted(gone), state.uidnext)
 
 
 def _message_rows_of(folder_id: int, uids: Sequence[int]) -> Iterable[tuple[int, int, int, int]]:

@@ -138,7 +138,7 @@ def test_tells_changes_since_a_modseq(store, box):
     since = messages.changes_since(inbox, known)
     assert [row[:2] for row in since.rows] == [(1, DELETED), (6, 0)]
     assert since.gone == [2]
-    assert messages.changes_since(inbox, since.modseq) == messages.ChangesSince(since.modseq, [], [])
+    assert messages.changes_since(inbox, since.modseq) == messages.ChangesSince(since.modseq, [], [], 7)
 
 
 def test_says_when_the_folder_is_gone(store, box):

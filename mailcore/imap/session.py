@@ -1,0 +1,252 @@
+"""One IMAP conversation without its socket: state, dispatch, errors to words, and news to the client.
+
+A handler is a generator. It yields what the client shall hear (bytes) and now and then a request for
+something only the server can do (Ask, Wait, StartTLS, File, Pause); what the request brings is sent back
+in. It returns Done: the words of the tagged OK. No handler holds a transaction or a cursor over a yield.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Generator, Iterator
+from dataclasses import dataclass, field
+from enum import Flag, auto
+from typing import Any, TypeAlias
+
+from mailcore import limits
+from mailcore.errors import BadCharset, BadSyntax, FolderGone, MailError, Unexpected
+from mailcore.imap.view import View
+from mailcore.imap.wire import responses
+from mailcore.imap.wire.values import Command
+from mailcore.services.doors import Login
+from mailcore.services.messages import Unit
+from mailcore.snapshot import Snapshots
+
+log = logging.getLogger(__name__)
+
+
+class State(Flag):
+    """RFC 9051 §3; a command names the states it may be given in."""
+
+    NOT_AUTHENTICATED = auto()
+    AUTHENTICATED = auto()
+    SELECTED = auto()
+    LOGOUT = auto()
+
+
+ANY = State.NOT_AUTHENTICATED | State.AUTHENTICATED | State.SELECTED
+LOGGED_IN = State.AUTHENTICATED | State.SELECTED
+
+# --- What a handler may ask for ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Say prompt (a whole "+ ..." line) and bring the client's next line, without its end."""
+
+    prompt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Bring the client's next line, or RANG when the mailbox may have changed. The first brings RANG at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartTLS:
+    """Say goodbye (a whole line) in the clear, throw away what is buffered, and shake hands."""
+
+    goodbye: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Have the clerk file a unit; bring what was filed. Its MailError is raised in the handler."""
+
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Go on after some seconds: how failed logins are slowed."""
+
+    seconds: float
+
+
+RANG = object()
+Request: TypeAlias = Ask | Wait | StartTLS | File | Pause
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The tagged answer: words, and a response code without brackets. A refusal raises instead."""
+
+    words: str
+    code: bytes = b""
+
+
+Handler: TypeAlias = Generator[bytes | Request, Any, Done]
+Output: TypeAlias = bytes | Request
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the registry knows of a command (mailcore/imap/commands/__init__.py)."""
+
+    name: str
+    states: State
+    rfc: str
+    handler: Callable[[Session, Any], Handler]
+    # Its answers use sequence numbers: nothing may be expunged before it ends (RFC 9051 §7.5.1).
+    uses_seqs: bool = False
+    # Whether this very command is answered from memory, on the event loop; a service is called in a thread.
+    on_loop: Callable[[Session, Any], bool] = field(default=lambda session, command: False)
+    # Whether news are told before the tagged answer.
+    polls: bool = True
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What the server tells a session about its connection and itself."""
+
+    peer: str
+    is_tls: bool
+    # Whether a login may be tried on this connection as it is (TLS, or loopback to loopback).
+    may_login: bool
+    can_starttls: bool
+    max_message: int
+
+
+class Session:
+    """The state of one conversation."""
+
+    def __init__(self, surroundings: Surroundings, snapshots: Snapshots) -> None:
+        self.surroundings = surroundings
+        self.snapshots = snapshots
+        self.state = State.NOT_AUTHENTICATED
+        self.login: Login | None = None
+        self.view: View | None = None
+        self.folder_name = ""
+        self.enabled: set[str] = set()
+        self.failures = 0
+        # Set by the server for each step: on its event loop, or in a database thread.
+        self.on_loop = False
+
+    @property
+    def mailbox_id(self) -> int:
+        assert self.login is not None
+        return self.login.mailbox_id
+
+    @property
+    def tenant_id(self) -> int:
+        assert self.login is not None
+        return self.login.tenant_id
+
+    @property
+    def selected(self) -> View:
+        """The view of the selected folder; only for commands of the selected state."""
+        assert self.view is not None
+        return self.view
+
+    def capabilities(self) -> list[str]:
+        """What is honoured here and now, as CAPABILITY says it."""
+        from mailcore.imap import commands
+
+        return commands.capabilities(self)
+
+    def enter(self, login: Login) -> None:
+        """The client is who it says."""
+        self.login = login
+        self.state = State.AUTHENTICATED
+
+    def select(self, view: View, name: str) -> None:
+        self.view, self.folder_name = view, name
+        self.state = State.SELECTED
+
+    def unselect(self) -> None:
+        self.view, self.folder_name = None, ""
+        if self.state is State.SELECTED:
+            self.state = State.AUTHENTICATED
+
+    # --- running ------------------------------------------------------------------------------------
+
+    def run(self, spec: Spec, command: Command) -> Generator[Output, Any, None]:
+        """Run one command to its tagged answer. Nothing but GeneratorExit ever leaves it."""
+        tag = command.tag
+        if self.state not in spec.states:
+            yield responses.bad(self._why_not(spec), tag=tag)
+            return
+        try:
+            done = yield from spec.handler(self, command)
+            yield from self._news(spec)
+            yield responses.ok(done.words, tag=tag, code=done.code)
+        except (BadSyntax, BadCharset) as error:
+            yield self.refuse_syntax(error, tag)
+        except FolderGone as error:
+            # Somebody deleted the selected folder: there is nothing left to be told about it.
+            yield responses.no(error.public, tag=tag, code=b"NONEXISTENT")
+            if self.view is not None and self._is_gone():
+                yield responses.bye("The selected folder was deleted")
+                self.state = State.LOGOUT
+        except MailError as error:
+            yield from self._news(spec)
+            yield responses.no(error.public, tag=tag, code=(error.imap or "").encode())
+        except Exception:
+            log.exception("IMAP %s failed", spec.name)
+            yield responses.no(Unexpected.text, tag=tag, code=b"SERVERBUG")
+
+    def refuse_syntax(self, error: BadSyntax | BadCharset, tag: bytes | None) -> bytes:
+        """BAD for what is no command; NO for a charset we cannot read (RFC 3501 §6.4.4)."""
+        self.failures += 1
+        if isinstance(error, BadCharset):
+            return responses.no(error.public, tag=tag or b"*", code=b"BADCHARSET (UTF-8 US-ASCII)")
+        return responses.bad(error.public, tag=tag)
+
+    def _why_not(self, spec: Spec) -> str:
+        if self.state is State.NOT_AUTHENTICATED:
+            return "Please log in first"
+        if State.SELECTED in spec.states:
+            return "Please select a folder first"
+        return "You are logged in already"
+
+    def _is_gone(self) -> bool:
+        try:
+            self.snapshots.current(self.selected.snapshot.folder_id)
+        except FolderGone:
+            return True
+        return False
+
+    def _news(self, spec: Spec) -> Iterator[bytes]:
+        if spec.polls and self.view is not None:
+            yield from self.poll(may_expunge=not spec.uses_seqs)
+
+    def poll(self, *, may_expunge: bool = True) -> Iterator[bytes]:
+        """Tell what changed in the selected folder. Raises FolderGone."""
+        view = self.view
+        if view is None:
+            return
+        current = self.snapshots.current_on_loop if self.on_loop else self.snapshots.current
+        yield from view.update(current(view.snapshot.folder_id), may_expunge=may_expunge)
+
+
+def too_many_failures(session: Session) -> bool:
+    """Whether a client sends so much nonsense that we hang up."""
+    return session.failures >= limits.IMAP_ERRORS
+
+
+__all__: Collection[str] = [
+    "ANY",
+    "LOGGED_IN",
+    "RANG",
+    "Ask",
+    "Done",
+    "File",
+    "Handler",
+    "Pause",
+    "Session",
+    "Spec",
+    "StartTLS",
+    "State",
+    "Surroundings",
+    "Wait",
+]
