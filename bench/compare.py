@@ -217,14 +217,18 @@ def main() -> int:
     )
     started = time.time()
     found: dict[str, list[Report]] = {"theirs": [], "ours": []}
+    failures = []
     for whose, run in _visits(options, base):
-        found[whose] += run()
-    base.rmdir()
+        try:
+            found[whose] += run()
+        except SystemExit as failure:  # what the other side did is still worth printing
+            failures.append(f"{whose} did not start: {failure}")
+    with contextlib.suppress(OSError):  # a server that did not start leaves its logs there
+        base.rmdir()
     rows, text = table(found["theirs"], found["ours"])
     print(text)
-    errors = [
-        f"{r.server}, {r.program}: {e}" for reports in found.values() for r in reports for e in r.errors
-    ]
+    void = [f"{r.server}, {r.program}: {e}" for reports in found.values() for r in reports for e in r.errors]
+    errors = failures + void
     for error in errors:
         print(f"VOID: {error}")
     about["load_after"] = machine()["load"]

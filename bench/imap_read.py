@@ -25,8 +25,8 @@ from bench.report import Login, Report, Target, add_target_options, target_of
 FOLDER, NEW_FOLDER, COPY_FOLDER, MOVE_FOLDER = "bench-read", "bench-new", "bench-copy", "bench-move"
 MULTIAPPEND_COUNT = 200
 PIPELINED_COUNT = 50
-# After loading and a first SELECT, which moves new mail into place in a Maildir: as long as such a change
-# is a second or two young, Dovecot reads the whole directory at each SELECT, which is rarely how a folder is met.
+# After loading and a first SELECT, which moves new mail into place in a Maildir: while such a change is a
+# second or two young, Dovecot reads the whole directory at each SELECT, which is not how folders are met.
 SETTLE_SECONDS = 5
 OVERVIEW = "(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)"
 HEADERS = "(UID BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE MESSAGE-ID)])"
