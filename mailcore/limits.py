@@ -63,6 +63,8 @@ REMOTE_BLOCK_OCTETS = 64 * 1024
 COUNTER_KEYS = 100_000  # kept in process when there is no Redis; the oldest go
 REDIS_SECONDS = 0.5  # connect and answer; callers have a fallback
 REDIS_PAUSE_SECONDS = 10  # after a failure, before it is tried again
+LEASE_SECONDS = 60  # what a vanished machine held is free again
+LEASE_RENEW_SECONDS = 20
 DOORBELL_TOPIC_OCTETS = 200
 DOORBELL_WAITING = 10_000  # rings waiting to leave for other processes; more are dropped: it is only a bell
 DOORBELL_RECONNECT_SECONDS = 2  # between tries of the subscriber
@@ -92,7 +94,9 @@ REPLY_REFERENCES = 30  # message ids in References of an answer; enough for any 
 
 # --- IMAP and POP3 on the wire --------------------------------------------------------------------------
 
-IMAP_LINE_OCTETS = 64 * 1024  # text of one command; RFC 7162 §4 asks for 8192, clients list UIDs by the thousand
+IMAP_LINE_OCTETS = (
+    64 * 1024
+)  # text of one command; RFC 7162 §4 asks for 8192, clients list UIDs by the thousand
 IMAP_LINE_BEFORE_LOGIN_OCTETS = 16 * 1024  # a bearer token in AUTHENTICATE is the longest honest line
 IMAP_LITERALS = 100  # in one command; SEARCH with a literal per needle, BODY[HEADER.FIELDS] with one per name
 IMAP_LITERAL_OCTETS = 64 * 1024  # all literals of one command that is no APPEND
@@ -109,9 +113,25 @@ IMAP_FLAGS = 200  # named in one STORE or APPEND
 IMAP_LIST_ITEMS = 100  # patterns, options, status items, ID pairs: whatever else stands in parentheses
 IMAP_NAME_OCTETS = 4 * 1024  # a folder name or pattern as spelled on the wire
 IMAP_TAG_OCTETS = 64  # we echo it in every answer
+IMAP_ANSWER_OCTETS = 64 * 1024  # of FETCH answers joined before they go to the socket
+IMAP_PAGE_ROWS = 500  # read by one statement of FETCH or SEARCH, before others may run
+IMAP_PAGE_OCTETS = 4 * 1024 * 1024  # of mails read at once by FETCH or SEARCH; one mail may be bigger
 POP3_LINE_OCTETS = 255  # RFC 2449 §4, with CRLF
 POP3_AUTH_LINE_OCTETS = 16 * 1024  # an answer in AUTH (RFC 5034 §4 says 12288 is enough)
 POP3_SKIP_OCTETS = 64 * 1024  # of a line too long, before we hang up
+POP3_IDLE_SECONDS = 600  # RFC 1939 §3: at least 10 minutes
+POP3_IDLE_BEFORE_LOGIN_SECONDS = 60
+POP3_ERRORS = 20  # refused commands of one session before login
+POP3_ERRORS_AFTER_LOGIN = 1000  # TOP or RETR of what another client has taken away is honest
+POP3_SESSIONS = 2_000  # of one process
+POP3_SESSIONS_PER_ADDRESS = 100
+POP3_PIPELINED_OCTETS = 64 * 1024  # of commands read and not yet run, before we read no more
+POP3_TURN_OCTETS = 64 * 1024  # of answers before other sessions have their turn
+POP3_TURN_COMMANDS = 200
+POP3_AHEAD_OCTETS = 256 * 1024  # of messages read ahead of a client that asks for one after the other
+POP3_AHEAD_MESSAGES = 32
+POP3_LARGE_OCTETS = 1024 * 1024  # a message above this counts against:
+POP3_OCTETS_IN_HAND = 256 * 1024 * 1024  # of large messages being sent by one process
 
 # --- The store (mailcore/services/messages) -------------------------------------------------------------
 

@@ -1,0 +1,80 @@
+"""The octets that BODY[section] means, cut out of a mail by its part table. Pure. (RFC 3501 §6.4.5)"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailcore.imap.wire.values import Section
+from mailcore.message import fields
+from mailcore.message.parts import PartTable, parse_table
+
+if TYPE_CHECKING:
+    from mailcore.services.messages import Octets
+
+
+def is_of_header(section: Section) -> bool:
+    """Whether the mail's own header says it all, so that nobody need read the body."""
+    return not section.part and section.text.startswith("HEADER")
+
+
+def of_header(section: Section, header: bytes) -> bytes:
+    """HEADER, HEADER.FIELDS or HEADER.FIELDS.NOT of a header section."""
+    if section.text == "HEADER":
+        return header
+    names = [name.decode("utf-8", "replace") for name in section.fields]
+    return fields.select(header, names, negate=section.text == "HEADER.FIELDS.NOT")
+
+
+def cut(octets: bytes | None, partial: tuple[int, int] | None) -> bytes | None:
+    """<first.count> of octets; empty beyond their end, and nothing of nothing."""
+    if octets is None or partial is None:
+        return octets
+    first, count = partial
+    return octets[first : first + count]
+
+
+class Sections:
+    """One mail, ready to be cut. The fields before it belong to its own header, and to no part's."""
+
+    __slots__ = ("_mail", "_table")
+
+    def __init__(self, mail: Octets) -> None:
+        self._mail = mail
+        self._table: PartTable | None = None
+
+    def octets(self, section: Section) -> bytes | None:
+        """What the section means, None when the mail has no such part."""
+        mail = self._mail
+        if not section.part:
+            if is_of_header(section):
+                return of_header(section, mail.prefix + mail.header)
+            return mail.body if section.text == "TEXT" else mail.raw
+        if self._table is None:
+            self._table = parse_table(mail.parts)
+        part = self._table.find(section.part)
+        if part is None:
+            return None
+        if not section.text:
+            return self._slice(part.body_start, part.body_end)
+        if section.text == "MIME":
+            return self._slice(part.header_start, part.header_end)
+        # HEADER and TEXT of a part are those of the mail in it.
+        inner = part.message
+        if inner is None:
+            return None
+        if section.text == "TEXT":
+            return self._slice(inner.body_start, inner.body_end)
+        return of_header(section, self._slice(inner.header_start, inner.header_end))
+
+    def _slice(self, start: int, end: int) -> bytes:
+        """raw[start:end] of the mail as it arrived, without joining header and body for it."""
+        header, body = self._mail.header, self._mail.body
+        split = len(header)
+        if start >= split:
+            return body[start - split : end - split]
+        return header[start:end] if end <= split else header[start:] + body[: end - split]
+
+
+def octets(mail: Octets, section: Section) -> bytes | None:
+    """The same for one section of a mail."""
+    return Sections(mail).octets(section)
