@@ -42,31 +42,40 @@ class Sections:
         self._mail = mail
         self._table: PartTable | None = None
 
+    @property
+    def table(self) -> PartTable:
+        if self._table is None:
+            self._table = parse_table(self._mail.parts)
+        return self._table
+
+    @property
+    def header(self) -> bytes:
+        """The mail's own header section, with the fields before it."""
+        return self._mail.prefix + self._mail.header
+
     def octets(self, section: Section) -> bytes | None:
         """What the section means, None when the mail has no such part."""
         mail = self._mail
         if not section.part:
             if is_of_header(section):
-                return of_header(section, mail.prefix + mail.header)
+                return of_header(section, self.header)
             return mail.body if section.text == "TEXT" else mail.raw
-        if self._table is None:
-            self._table = parse_table(mail.parts)
-        part = self._table.find(section.part)
+        part = self.table.find(section.part)
         if part is None:
             return None
         if not section.text:
-            return self._slice(part.body_start, part.body_end)
+            return self.slice(part.body_start, part.body_end)
         if section.text == "MIME":
-            return self._slice(part.header_start, part.header_end)
+            return self.slice(part.header_start, part.header_end)
         # HEADER and TEXT of a part are those of the mail in it.
         inner = part.message
         if inner is None:
             return None
         if section.text == "TEXT":
-            return self._slice(inner.body_start, inner.body_end)
-        return of_header(section, self._slice(inner.header_start, inner.header_end))
+            return self.slice(inner.body_start, inner.body_end)
+        return of_header(section, self.slice(inner.header_start, inner.header_end))
 
-    def _slice(self, start: int, end: int) -> bytes:
+    def slice(self, start: int, end: int) -> bytes:
         """raw[start:end] of the mail as it arrived, without joining header and body for it."""
         header, body = self._mail.header, self._mail.body
         split = len(header)
