@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -238,8 +239,9 @@ class _Batch:
     def _number_content(self, mailbox_pk: int | None) -> int:
         box = self.boxes.get(mailbox_pk) if mailbox_pk is not None else None
         if box is None:
-            # Mail of the service itself: below mailbox 1 there is room for 2^40 moments.
-            return int(self.now.timestamp() * 500) % (1 << 40) ^ (id(self) >> 4 & 0xFFF)
+            # Mail of the service itself: below mailbox 1 there is room for 2^40 numbers. At random, because
+            # two of one moment must differ; the same one twice fails, and is tried again later.
+            return random.getrandbits(40)
         box.modseq += 1
         return box.pk << 40 | box.modseq
 
