@@ -59,6 +59,7 @@ HOSTMAIL_LMTP_SOCKET = _env.text("HOSTMAIL_LMTP_SOCKET")
 HOSTMAIL_METRICS_PORT = _env.number("HOSTMAIL_METRICS_PORT", 0, low=1, high=65535)
 HOSTMAIL_MAX_MESSAGE = _env.octets("HOSTMAIL_MAX_MESSAGE", "50M")
 HOSTMAIL_DEFAULT_QUOTA = _env.octets("HOSTMAIL_DEFAULT_QUOTA", "5G")
+HOSTMAIL_QUEUE_LEASE_SECONDS = _env.number("HOSTMAIL_QUEUE_LEASE_SECONDS", 90, low=2, high=3600)
 
 # --- Secrets ------------------------------------------------------------------------------------
 

@@ -246,3 +246,21 @@ API_REQUESTS = 600  # a minute for one token
 
 SNAPSHOTS = 512  # folders kept by one process; 10,000 messages take 220 KB
 SNAPSHOT_LOG = 32  # refreshes remembered, so that a session that lags behind need not compare everything
+
+# --- Mail out (mailcore/services/outbound, mailcore/postman.py) ------------------------------------------
+
+QUEUE_RETRY_SECONDS = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)  # RFC 5321 §4.5.4.1; then the last
+QUEUE_LIFETIME_SECONDS = 5 * 24 * 3600  # §4.5.4.1: "at least 4-5 days"
+QUEUE_NOTICE_SECONDS = 4 * 3600  # of delay, before the sender hears of it
+QUEUE_RECIPIENTS = 100  # in one transaction; RFC 5321 §4.5.3.1.8 promises room for so many
+QUEUE_BATCH = 100  # entries claimed at once for one connection
+QUEUE_LINGER_SECONDS = 1.0  # a connection waits for more to carry, while nobody else needs its thread
+QUEUE_HOSTS = 6  # addresses tried in one round; RFC 5321 §5.1 wants at least two
+QUEUE_STRIKES = 2  # connections to one host that break with nothing sent, before it is left alone for a round
+QUEUE_CONNECTIONS = 6  # of one process to one destination; more than twenty make large hosts unfriendly
+QUEUE_THREADS = 64  # of one process, nearly all of them waiting for remote hosts
+QUEUE_KEPT_SECONDS = 7 * 24 * 3600  # finished submissions, with their mail; the events tell the rest
+CHANGES_KEPT_SECONDS = 365 * 24 * 3600  # of the change log (design.md, section 9.5)
+SWEEP_AGE_SECONDS = 24 * 3600  # what is younger may belong to a transaction under way
+SMTP_AUTH_FAILURES = 4  # of one connection, before we hang up
+SMTP_AUTH_OCTETS = 4096  # of one AUTH answer in base64: the longest password and more (RFC 4954 §4)

@@ -1,0 +1,41 @@
+"""Mail out: submit what our people send, try what the queue holds, tell them what became of it."""
+
+from mailcore.services.outbound.attempt import (
+    Courier,
+    LeaseLost,
+    Outcome,
+    Way,
+    by_submission,
+    refused,
+    way,
+)
+from mailcore.services.outbound.settle import settle
+from mailcore.services.outbound.submit import (
+    Origin,
+    Recipient,
+    Sender,
+    Steps,
+    accept_recipient,
+    accept_sender,
+    steps,
+    submit,
+)
+
+__all__ = [
+    "Courier",
+    "LeaseLost",
+    "Origin",
+    "Outcome",
+    "Recipient",
+    "Sender",
+    "Steps",
+    "Way",
+    "accept_recipient",
+    "accept_sender",
+    "by_submission",
+    "refused",
+    "settle",
+    "steps",
+    "submit",
+    "way",
+]

@@ -1,0 +1,324 @@
+"""One connection's worth of trying: the messages of one destination, to its hosts in order of preference.
+
+A Courier is used by one thread, for one route of mail (dns.route, or the operator's smart host). It keeps its
+connection from message to message, goes on to the next host where one cannot be had or breaks, and says for
+each entry what came of it, with every host's own words. It writes nothing but the note that DATA is about to
+end (begin); what follows from an outcome is settle's business. RFC 5321 §5.1 rules which hosts are tried.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+
+from mailcore import limits
+from mailcore.errors import MailError, NoSuchMessage
+from mailcore.message import fields
+from mailcore.models import Attempt, Submission
+from mailcore.outside import clock, dns
+from mailcore.outside.remote_smtp import Conversation, Credentials, Failed, Timeouts
+from mailcore.outside.routes import Target
+from mailcore.outside.smtp_replies import Reply
+from mailcore.services import messages, queue
+from mailcore.services.outbound import submit
+from mailcore.services.queue import Claimed
+
+POLICY: Final = "opportunistic"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a route's mail goes now. Routes with the same key share their connections."""
+
+    key: str
+    targets: tuple[Target, ...]
+    port: int
+    credentials: Credentials | None = None
+
+
+def way(route: str) -> Way:
+    """The hosts that take mail for a domain: its own, or the operator's smart host.
+
+    Raises NoSuchName, NoMailAccepted, NoRoute, Loop (give up), LookupFailed (try later).
+    """
+    smart = settings.HOSTMAIL_SMART_HOST
+    if smart:
+        credentials = Credentials(smart.user, smart.password) if smart.user else None
+        targets = tuple(dns.host_targets(smart.host))
+        return Way(f"smart:{smart.host}:{smart.port}", targets, smart.port, credentials)
+    found = dns.route(route)
+    return Way(found.key, found.targets, settings.HOSTMAIL_OUTBOUND_PORT)
+
+
+@dataclass(slots=True)
+class Try:
+    """What one host said about one entry: a row of attempts to be."""
+
+    reply: Reply
+    started_at: dt.datetime
+    host: str = ""
+    address: str = ""
+    tls_version: str = ""
+    tls_cipher: str = ""
+    tls_verdict: str = ""
+    notes: tuple[str, ...] = ()
+    milliseconds: int = 0
+    # The row that begin() wrote for it, if it came that far.
+    attempt_id: int | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of one entry in this round; the last try decides."""
+
+    entry: Claimed
+    tries: list[Try]
+
+    @property
+    def reply(self) -> Reply:
+        return self.tries[-1].reply
+
+
+def refused(entries: Sequence[Claimed], error: MailError) -> list[Outcome]:
+    """The outcomes of entries for which there was nobody to talk to."""
+    code, status = error.smtp
+    reply = Reply(0, status, error.public, "dns")
+    assert code
+    return [Outcome(entry, [Try(reply, clock.now())]) for entry in entries]
+
+
+class LeaseLost(Exception):
+    """Somebody else has taken over what we were about to hand out."""
+
+
+@dataclass(slots=True)
+class _Link:
+    talk: Conversation
+    target: Target
+    is_fresh: bool = True
+
+
+@dataclass
+class Courier:
+    """See the module. owner is who holds the leases; timeouts None means those of limits.
+
+    is_dead: no host could be had, so nothing more goes out in this round; dead_reply says why.
+    """
+
+    owner: str
+    way: Way
+    timeouts: Timeouts | None = None
+    is_dead: bool = False
+    sent: int = 0
+    _link: _Link | None = None
+    _out: set[Target] = field(default_factory=set)
+    _strikes: dict[Target, int] = field(default_factory=dict)
+    _openings: list[Try] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        return self._link is not None
+
+    def close(self) -> None:
+        if self._link is not None:
+            self._link.talk.close()
+            self._link = None
+
+    def send(self, entries: Sequence[Claimed]) -> list[Outcome]:
+        """Try entries of one submission; the outcome of each. Raises LeaseLost: then nothing was sent."""
+        first = entries[0]
+        try:
+            raw = wire_octets(first)
+        except NoSuchMessage:
+            gone = Reply(0, "5.3.0", "The message is no longer kept here", "read")
+            return [Outcome(entry, [Try(gone, clock.now())]) for entry in entries]
+        except MailError as error:
+            return refused(entries, error)
+        tries: dict[int, list[Try]] = {entry.pk: [] for entry in entries}
+        pending = list(entries)
+        avoided: set[Target] = set()
+        while pending:
+            knocked = len(self._openings)
+            link = self._connect(avoided)
+            for entry in pending:
+                tries[entry.pk] += [replace(each) for each in self._openings[knocked:]]
+            if link is None:
+                self._blame_openings(pending, tries)
+                break
+            done = self._transmit(link, pending, raw, tries)
+            self.sent += any(tries[entry.pk][-1].reply.is_ok for entry in pending)
+            if not link.talk.is_open:
+                self._lost(link, avoided)
+            pending = [entry for entry in pending if entry.pk not in done]
+        return [Outcome(entry, tries[entry.pk]) for entry in entries]
+
+    # --- hosts ------------------------------------------------------------------------------------------
+
+    def _connect(self, avoided: set[Target]) -> _Link | None:
+        """A connection to a host that is not avoided, the present one if it will do, or None."""
+        if self._link is not None:
+            if self._link.target not in avoided:
+                return self._link
+            self.close()
+        for target in self.way.targets[: limits.QUEUE_HOSTS]:
+            if target in self._out or target in avoided:
+                continue
+            talk = Conversation(
+                target.host,
+                target.address,
+                self.way.port,
+                ehlo_name=settings.HOSTMAIL_HOSTNAME,
+                policy=POLICY,
+                timeouts=self.timeouts,
+                credentials=self.way.credentials,
+            )
+            started_at, started = clock.now(), clock.monotonic()
+            try:
+                talk.open()
+            except Failed as failed:
+                self._out.add(target)
+                self._openings.append(_try(failed.reply, talk, target, started_at, started))
+                continue
+            self._link = _Link(talk, target)
+            return self._link
+        self.is_dead = all(target in self._out for target in self.way.targets[: limits.QUEUE_HOSTS])
+        return None
+
+    def _lost(self, link: _Link, avoided: set[Target]) -> None:
+        """A connection broke: one that had worked is opened again, a fresh one is left to other hosts."""
+        self._link = None
+        if link.is_fresh:
+            avoided.add(link.target)
+            self._strikes[link.target] = self._strikes.get(link.target, 0) + 1
+            if self._strikes[link.target] >= limits.QUEUE_STRIKES:
+                self._out.add(link.target)
+
+    def _blame_openings(self, pending: Sequence[Claimed], tries: dict[int, list[Try]]) -> None:
+        """No host is left: what the hosts said when we knocked is the answer for every entry."""
+        for entry in pending:
+            if not tries[entry.pk]:
+                tries[entry.pk] += [replace(each) for each in self._openings]
+            assert tries[entry.pk], "a route has at least one target"
+
+    # --- one message ------------------------------------------------------------------------------------
+
+    def _transmit(
+        self, link: _Link, entries: Sequence[Claimed], raw: bytes, tries: dict[int, list[Try]]
+    ) -> set[int]:
+        """Hand the message to the host for these entries; those that are settled by what it said."""
+        first = entries[0]
+        started_at, started = clock.now(), clock.monotonic()
+        running: dict[int, int] = {}
+
+        def before_end() -> None:
+            running.update(begin(self.owner, entries, link.talk, link.target, started_at))
+
+        replies = link.talk.transmit(
+            first.reverse_path,
+            [entry.recipient for entry in entries],
+            raw,
+            smtputf8=first.needs_smtputf8,
+            before_end=before_end,
+        )
+        done = set()
+        for entry, answer in zip(entries, replies, strict=True):
+            made = _try(answer.reply, link.talk, link.target, started_at, started)
+            made.attempt_id = running.get(entry.pk)
+            tries[entry.pk].append(made)
+            if not _may_go_elsewhere(answer.reply):
+                done.add(entry.pk)
+        if link.talk.is_open:
+            link.is_fresh = False
+        return done
+
+
+def _may_go_elsewhere(reply: Reply) -> bool:
+    """Whether another host should be asked at once: this one went away without having taken the message."""
+    return reply.is_temporary and reply.code in (0, 421) and not reply.is_uncertain
+
+
+def _try(reply: Reply, talk: Conversation, target: Target, started_at: dt.datetime, started: float) -> Try:
+    tls = talk.tls
+    return Try(
+        reply,
+        started_at,
+        target.host,
+        target.address,
+        tls.version if tls else "",
+        tls.cipher if tls else "",
+        tls.verdict if tls else "none",
+        tuple(talk.notes),
+        round((clock.monotonic() - started) * 1000),
+    )
+
+
+def begin(
+    owner: str, entries: Sequence[Claimed], talk: Conversation, target: Target, started_at: dt.datetime
+) -> dict[int, int]:
+    """Note, durably, that a host may have the message in a moment; the attempt of each entry.
+
+    From here on a crash leaves a row that says so. Raises LeaseLost if any entry is no longer ours.
+    """
+    pks = [entry.pk for entry in entries]
+    with transaction.atomic():
+        if len(queue.renew(owner, pks)) < len(pks):
+            raise LeaseLost
+        rows = Attempt.objects.bulk_create(
+            Attempt(
+                tenant_id=entry.tenant_id,
+                entry_id=entry.pk,
+                started_at=started_at,
+                host=target.host,
+                address=target.address,
+                tls_version=talk.tls.version if talk.tls else "",
+                tls_cipher=talk.tls.cipher if talk.tls else "",
+                tls_verdict=talk.tls.verdict if talk.tls else "none",
+                tls_policy=POLICY,
+                phase="end",
+            )
+            for entry in entries
+        )
+    return {row.entry_id: row.pk for row in rows}
+
+
+# --- The octets on the wire ------------------------------------------------------------------------------
+
+
+def wire_octets(entry: Claimed) -> bytes:
+    """What leaves: header and body as they were signed or came, behind our Received. Never Return-Path.
+
+    Raises NoSuchMessage, NoSuchBlob, StoreDown.
+    """
+    kept = messages.raw_of(entry.content_id)
+    # What arrived for an alias, or was filed here too, has our trace in front already; the return path is
+    # the last host's to write (RFC 5321 §4.4).
+    prefix = fields.drop(kept.prefix, {"return-path"}) if kept.prefix else b""
+    if not prefix and entry.source in _OURS:
+        prefix = submit.received(
+            source=entry.source,
+            protocol="",
+            trace_id=entry.trace,
+            recipient=None,
+            now=entry.submitted_at,
+        )
+    return prefix + kept.header + kept.body
+
+
+_OURS = frozenset({Submission.Source.WEBMAIL, Submission.Source.SMTP, Submission.Source.API})
+
+
+def by_submission(entries: Sequence[Claimed]) -> list[list[Claimed]]:
+    """Entries that go in one transaction together, at most QUEUE_RECIPIENTS each."""
+    groups: dict[int, list[Claimed]] = {}
+    for entry in entries:
+        groups.setdefault(entry.submission_id, []).append(entry)
+    return [
+        group[start : start + limits.QUEUE_RECIPIENTS]
+        for group in groups.values()
+        for start in range(0, len(group), limits.QUEUE_RECIPIENTS)
+    ]

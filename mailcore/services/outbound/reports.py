@@ -1,0 +1,116 @@
+"""Reports to senders: not delivered, not delivered yet. (RFC 3464, RFC 3461 §6)
+
+A report goes to the mailbox that sent the mail. Where there is none (mail that an alias sent on), it goes to
+the return address: here if it is ours, else out through the queue with the null path. A mail with the null
+path is itself a report or the like: nobody is told of its end (RFC 5321 §4.5.5).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+
+from django.conf import settings
+
+from mailcore import limits
+from mailcore.errors import NoSuchAddress
+from mailcore.message import dsn, trace
+from mailcore.models import QueueEntry, Submission
+from mailcore.secrets import random_id
+from mailcore.services import addresses, delivery, messages, queue, sql
+from mailcore.services.messages import Filing, Mail, Unit
+from mailcore.services.outbound.attempt import Outcome
+from mailcore.services.queue import Claimed
+
+Source = Submission.Source
+Told = Sequence[tuple[Outcome, str]]
+
+
+def is_wanted(entry: Claimed, state: str, *, tells_delay: bool) -> bool:
+    """Whether somebody is to be told that an entry has come to that state, or of its delay."""
+    if not entry.reverse_path or entry.source == Source.SYSTEM:
+        return False
+    # Whose mail an alias sends on did not ask us for anything: the end is told, not the delay.
+    return state == QueueEntry.State.BOUNCED or (tells_delay and entry.source != Source.FORWARD)
+
+
+def unit(
+    entry: Claimed, *, failed: Told, delayed: Told, now: dt.datetime, within: Callable[[], None]
+) -> Unit:
+    """What to file for these ends of one submission; within runs in the same transaction.
+
+    Raises NoSuchAddress when there is nobody to tell.
+    """
+    header = _header(entry.content_id)
+    mails, filings, outside = [], *_whom(entry)
+    for action, told in ((dsn.FAILED, failed), (dsn.DELAYED, delayed)):
+        if not told:
+            continue
+        raw = dsn.build_dsn(
+            reporting_mta=settings.HOSTMAIL_HOSTNAME,
+            sender=f"mailer-daemon@{settings.HOSTMAIL_HOSTNAME}",
+            to=entry.reverse_path,
+            failures=[_failure(entry, outcome, status, action) for outcome, status in told],
+            original=header,
+            arrival=entry.submitted_at,
+            now=now,
+            message_id=f"<{random_id()}.dsn@{settings.HOSTMAIL_HOSTNAME}>",
+            action=action,
+        )
+        keep_for = (entry.tenant_id, None) if outside else None
+        prefix = trace.return_path("") if filings else b""
+        mails.append(Mail(messages.prepare(raw), [_again(filing) for filing in filings], prefix, keep_for))
+
+    def write(content_ids: list[dict[int, int]]) -> None:
+        within()
+        for contents in content_ids if outside else ():
+            queue.enqueue(
+                tenant_id=entry.tenant_id,
+                mailbox_id=None,
+                content_id=contents[entry.tenant_id],
+                trace=entry.trace,
+                source=Source.SYSTEM,
+                reverse_path="",
+                recipients=[outside],
+                needs_smtputf8=not outside.isascii(),
+            )
+
+    data = {"report": [outcome.entry.recipient for outcome, _ in (*failed, *delayed)][:20]}
+    return Unit(mails, trace=entry.trace, sender="", data=data, within=write)
+
+
+def _whom(entry: Claimed) -> tuple[list[Filing], str]:
+    """The mailboxes a report goes to, or else the address outside. Raises NoSuchAddress for neither."""
+    if entry.mailbox_id is not None:
+        row = sql.row("SELECT 1 FROM mailbox WHERE id = %s AND state <> 'closing'", (entry.mailbox_id,))
+        if row is not None:
+            return [Filing(entry.tenant_id, entry.mailbox_id, "inbox", recipient=entry.reverse_path)], ""
+    route = addresses.route(entry.reverse_path)
+    if not route.is_ours:
+        return [], entry.reverse_path
+    filings = delivery.filings((hop, entry.reverse_path) for hop in route.hops)
+    if not filings:
+        raise NoSuchAddress
+    return filings, ""
+
+
+def _again(filing: Filing) -> Filing:
+    return Filing(filing.tenant_id, filing.mailbox_id, filing.folder, recipient=filing.recipient)
+
+
+def _failure(entry: Claimed, outcome: Outcome, status: str, action: str) -> dsn.Failure:
+    last = outcome.tries[-1]
+    until = entry.born_at + dt.timedelta(seconds=limits.QUEUE_LIFETIME_SECONDS)
+    return dsn.Failure(
+        recipient=outcome.entry.recipient,
+        status=status,
+        diagnostic=str(last.reply),
+        remote_mta=last.host,
+        last_attempt=last.started_at,
+        will_retry_until=until if action == dsn.DELAYED else None,
+    )
+
+
+def _header(content_id: int) -> bytes:
+    row = sql.row("SELECT header FROM content WHERE id = %s", (content_id,))
+    return bytes(row[0]) if row else b""

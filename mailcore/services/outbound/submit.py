@@ -1,0 +1,403 @@
+"""One Send, whoever asks: judge the sender, complete and sign the mail, file and queue it in one transaction.
+
+steps() is a generator, as inbound.receive() is: it yields a unit to be filed, once, and returns the
+submission when that is durable. maild gives the unit to its clerk; submit() files it at once, for web, API
+and worker. Rules: RFC 6409 (what a submission server checks and adds), RFC 6376 (DKIM).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TypeAlias
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from mailcore import limits
+from mailcore.errors import (
+    BadHeader,
+    BadMessage,
+    DomainUnverified,
+    Loop,
+    MailboxSuspended,
+    MailError,
+    MessageTooBig,
+    NotFound,
+    NotYours,
+    TenantSuspended,
+    TooManyRecipients,
+)
+from mailcore.message import compose, fields, flags, trace
+from mailcore.message.address import Path, parse_path
+from mailcore.models import Domain, Mailbox, Submission
+from mailcore.outside import clock
+from mailcore.secrets import random_id
+from mailcore.senderauth import dkim
+from mailcore.services import addresses, delivery, domains, events, messages, queue, sql
+from mailcore.services.messages import Filed, Filing, Mail, Prepared, Unit
+from mailcore.services.outbound import author
+
+Steps: TypeAlias = Generator[Unit, list[Filed], Submission]
+Source = Submission.Source
+
+# What Received says of how a mail came in (RFC 3848; the web has no word there).
+PROTOCOLS = {Source.WEBMAIL: "HTTP", Source.API: "HTTP", Source.SMTP: "ESMTPSA"}
+# Fields that only the last host may write (RFC 5321 §4.4, RFC 8601 §5): none of a client's is believed.
+_NOT_A_CLIENTS = frozenset({"return-path", "authentication-results"})
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One recipient we said yes to, and where it leads; route.is_ours tells here from outside."""
+
+    address: str
+    route: addresses.Route
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who submits, by which door. reverse_path is "" for notifications of a client (RFC 8098 §3)."""
+
+    mailbox_id: int
+    user_id: int | None
+    source: str
+    reverse_path: str
+    protocol: str = ""
+    key: str | None = None
+    # None: as the mailbox's settings say for that door; webmail always.
+    file_sent: bool | None = None
+    smtputf8: bool = False
+    trace: str = field(default_factory=random_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The mailbox behind an Origin, as it is now."""
+
+    mailbox_id: int
+    tenant_id: int
+    file_sent_smtp: bool
+    file_sent_api: bool
+
+    def files_sent(self, origin: Origin) -> bool:
+        if origin.file_sent is not None:
+            return origin.file_sent
+        return bool({
+            Source.WEBMAIL.value: True, Source.SMTP.value: self.file_sent_smtp,
+            Source.API.value: self.file_sent_api,
+        }.get(origin.source, False))  # fmt: skip
+
+
+def accept_recipient(address: str) -> Recipient:
+    """Where mail for address goes; outside it need only be an address.
+
+    Raises BadAddress, and for addresses here NoSuchAddress, MailboxSuspended, TenantSuspended, OverQuota,
+    Loop.
+    """
+    path = parse_path(address)
+    route = addresses.route(path)
+    if route.is_ours:
+        addresses.judge(route)
+    return Recipient(str(path), route)
+
+
+def accept_sender(mailbox_id: int, user_id: int | None, reverse_path: str) -> Sender:
+    """The mailbox, if mail may go out from it under that return address ("" is nobody's and may always).
+
+    Raises NotFound, MailboxSuspended, TenantSuspended, DomainUnverified, NotYours.
+    """
+    row = sql.row(
+        "SELECT m.state, t.state, m.tenant_id, m.file_sent_smtp, m.file_sent_api"
+        " FROM mailbox m JOIN tenant t ON t.id = m.tenant_id WHERE m.id = %s",
+        (mailbox_id,),
+    )
+    if row is None or "closing" in row[:2]:
+        raise NotFound("This mailbox is gone")
+    if row[1] != "active":
+        raise TenantSuspended("This organisation is suspended")
+    if row[0] != "active":
+        raise MailboxSuspended
+    if reverse_path and not addresses.may_send_as(mailbox_id, user_id, reverse_path):
+        raise _not_yours(row[2], reverse_path)
+    return Sender(mailbox_id, row[2], bool(row[3]), bool(row[4]))
+
+
+def _not_yours(tenant_id: int, address: str) -> MailError:
+    name = address.rpartition("@")[2]
+    pending = Domain.objects.filter(tenant_id=tenant_id, name=name, state=Domain.State.PENDING).exists()
+    return DomainUnverified() if pending else NotYours()
+
+
+def submit(
+    mailbox: Mailbox,
+    raw: bytes,
+    recipients: Sequence[str],
+    *,
+    user_id: int | None,
+    source: str,
+    reverse_path: str,
+    key: str | None = None,
+    file_sent: bool | None = None,
+) -> Submission:
+    """Send raw from mailbox to recipients, filed and queued when it returns; with a key it happens once.
+
+    Raises what accept_sender, accept_recipient (the text names the recipient) and steps raise; then nothing
+    is kept.
+    """
+    if key and (before := _submitted(mailbox.pk, key)):
+        return before
+    accepted = []
+    for recipient in recipients:
+        try:
+            accepted.append(accept_recipient(recipient))
+        except MailError as error:
+            raise type(error)(f"{recipient}: {error.public}") from error
+    origin = Origin(mailbox.pk, user_id, source, reverse_path, key=key, file_sent=file_sent)
+    try:
+        return drive(steps(origin, raw, accepted))
+    except IntegrityError:
+        # The same key at the same moment: the other one was first.
+        if key and (before := _submitted(mailbox.pk, key)):
+            return before
+        raise
+
+
+def drive(steps: Steps) -> Submission:
+    """Run steps to their end in this thread, where there is no clerk."""
+    unit = next(steps)
+    try:
+        while True:
+            try:
+                filed = delivery.deliver(unit)
+            except MailError as error:
+                unit = steps.throw(error)
+            else:
+                unit = steps.send(filed)
+    except StopIteration as done:
+        submission: Submission = done.value
+        return submission
+
+
+def _submitted(mailbox_id: int, key: str) -> Submission | None:
+    return Submission.objects.filter(mailbox_id=mailbox_id, idempotency_key=key).first()
+
+
+def steps(origin: Origin, raw: bytes, recipients: Sequence[Recipient]) -> Steps:
+    """Judge, complete, sign; yield the one unit; return the submission.
+
+    Raises BadHeader, BadMessage, NotYours, DomainUnverified, MessageTooBig, TooManyRecipients, Loop,
+    MailboxSuspended, TenantSuspended, and what filing raises.
+    """
+    sender = accept_sender(origin.mailbox_id, origin.user_id, origin.reverse_path)
+    if not recipients:
+        raise BadMessage("The message has no recipients")
+    if len(recipients) > limits.SMTP_RECIPIENTS:
+        raise TooManyRecipients
+    prepared, from_field = _prepare(origin, sender, raw)
+    plan = _Plan(origin, sender, prepared, recipients)
+    yield Unit(
+        plan.mails,
+        trace=origin.trace,
+        sender=origin.reverse_path,
+        data={"octets": prepared.octets, "subject": prepared.index.subject[:200], "author": from_field},
+        within=plan.write,
+    )
+    assert plan.submission is not None
+    return plan.submission
+
+
+# --- The octets ------------------------------------------------------------------------------------------
+
+
+def _prepare(origin: Origin, sender: Sender, raw: bytes) -> tuple[Prepared, str]:
+    """The mail as it leaves: complete, plainly from its sender, signed. With its author's address."""
+    if len(raw) > settings.HOSTMAIL_MAX_MESSAGE:
+        raise MessageTooBig
+    if b"\0" in raw:
+        raise BadMessage("NUL is not allowed in a message (RFC 5322 section 3.5)")
+    fallback = origin.reverse_path or _own_address(sender)
+    domain = fallback.rpartition("@")[2] or settings.HOSTMAIL_HOSTNAME
+    raw = compose.complete(raw, message_id_domain=domain, now=clock.now())
+    raw = fields.drop(raw, _NOT_A_CLIENTS)
+    _check_form(raw)
+    if not fields.get_raw(raw, "from") and fallback:
+        # Scripts leave it out, and it cannot be anybody else (RFC 6409 §8 lets us add what is missing).
+        raw = fields.prepend(raw, b"From: " + fallback.encode() + b"\r\n")
+    may = cache(lambda address: addresses.may_send_as(sender.mailbox_id, origin.user_id, address))
+    try:
+        path = author.check(raw, may)
+    except NotYours as error:
+        unproven = _not_yours(sender.tenant_id, _first_address(raw))
+        raise unproven if isinstance(unproven, DomainUnverified) else error from error
+    return messages.prepare(_sign(raw, sender.tenant_id, path)), str(path)
+
+
+def _own_address(sender: Sender) -> str:
+    mailbox = Mailbox.objects.get(pk=sender.mailbox_id)
+    return next(iter(addresses.own_addresses(mailbox)), "")
+
+
+def _first_address(raw: bytes) -> str:
+    return (fields.get(raw, "from") or "").strip("<> \t").rpartition("<")[2]
+
+
+def _check_form(raw: bytes) -> None:
+    header_octets = fields.body_start(raw)
+    header = raw[:header_octets]
+    if header_octets > limits.HEADER_OCTETS:
+        raise BadHeader("The header section is too long")
+    received = sum(name == "received" for name, _, _ in fields.iter_fields(header))
+    if received > limits.RECEIVED_FIELDS:
+        raise Loop
+    position = 0
+    while position + limits.LINE_OCTETS < len(raw):
+        line_end = raw.rfind(b"\n", position, position + limits.LINE_OCTETS + 2)
+        if line_end < 0:
+            raise BadMessage(f"A line is longer than {limits.LINE_OCTETS} octets")
+        position = line_end + 1
+
+
+def _sign(raw: bytes, tenant_id: int, path: Path) -> bytes:
+    """raw with a signature of each active key of its author's domain in front."""
+    row = sql.row(
+        "SELECT id FROM domain WHERE name = %s AND tenant_id = %s AND state = 'verified'",
+        (path.domain, tenant_id),
+    )
+    if row is None:
+        raise DomainUnverified
+    now = clock.epoch()
+    signatures = [
+        dkim.sign(raw, domain=path.domain, selector=key.selector, key=key.key, timestamp=now)
+        for key in domains.signing_keys(row[0])
+    ]
+    return fields.prepend(raw, b"".join(signatures)) if signatures else raw
+
+
+def received(*, source: str, protocol: str, trace_id: str, recipient: str | None, now: object) -> bytes:
+    """Our Received field for a mail of our own sender.
+
+    It names no client: where a person sits, and what they run there, is nobody's business outside.
+    """
+    return trace.received(
+        helo="authenticated" if source == Source.SMTP else str(source),
+        peer="127.0.0.1",
+        host=settings.HOSTMAIL_HOSTNAME,
+        protocol=protocol or PROTOCOLS.get(Source(source), "ESMTP"),
+        trace=trace_id,
+        recipient=recipient,
+        now=now,  # type: ignore[arg-type]
+    )
+
+
+# --- What is filed and queued ----------------------------------------------------------------------------
+
+
+class _Plan:
+    """The unit of one submission: which mails for whom, and the rows beside them."""
+
+    def __init__(
+        self, origin: Origin, sender: Sender, prepared: Prepared, recipients: Sequence[Recipient]
+    ) -> None:
+        self.origin, self.sender, self.prepared = origin, sender, prepared
+        self.submission: Submission | None = None
+        recipients = list({one.address: one for one in recipients}.values())
+        here = [one for one in recipients if one.route.is_ours]
+        self.delivered = [one.address for one in here if one.route.hops]
+        # An alias of the sender's own organisation that leads outside: as if they had written to its targets.
+        mine = [one for one in here if one.route.tenant_id == sender.tenant_id]
+        self.remote = list(
+            dict.fromkeys(
+                [one.address for one in recipients if not one.route.is_ours]
+                + [target for one in mine for target in one.route.outside]
+            )
+        )
+        self.forwards: dict[int, list[str]] = {}
+        for one in here:
+            tenant = one.route.tenant_id
+            if one not in mine and tenant is not None and one.route.outside:
+                self.forwards.setdefault(tenant, []).extend(one.route.outside)
+        self.only = recipients[0].address if len(recipients) == 1 else None
+        self.subject = prepared.index.subject
+        self.mails = self._mails(here)
+
+    def _mails(self, here: Sequence[Recipient]) -> list[Mail]:
+        """The mail that the submission refers to first, then one for each other tenant that sends it on."""
+        local = delivery.filings((hop, one.address) for one in here for hop in one.route.hops)
+        if len(local) > 1:
+            for number, filing in enumerate(local, 1):
+                filing.trace_suffix = f"/{number}"
+        prefix = self._prefix(is_local=bool(local))
+        keep_for = (self.sender.tenant_id, self.sender.mailbox_id)
+        if self.sender.files_sent(self.origin):
+            copy = Filing(self.sender.tenant_id, self.sender.mailbox_id, "sent", flags=flags.SEEN)
+            # The sender's own copy is what they wrote, without our trace in front.
+            mails = [Mail(self.prepared, [copy], keep_for=keep_for)]
+            if local:
+                mails.append(Mail(self.prepared, local, prefix))
+        else:
+            mails = [Mail(self.prepared, local, prefix, keep_for=keep_for)]
+        self.main = len(mails)
+        mails += [Mail(self.prepared, [], prefix, keep_for=(tenant, None)) for tenant in self.forwards]
+        return mails
+
+    def _prefix(self, *, is_local: bool) -> bytes:
+        prefix = trace.return_path(self.origin.reverse_path) if is_local else b""
+        return prefix + received(
+            source=self.origin.source,
+            protocol=self.origin.protocol,
+            trace_id=self.origin.trace,
+            recipient=self.only,
+            now=clock.now(),
+        )
+
+    def write(self, content_ids: list[dict[int, int]]) -> None:
+        """The rows beside the mails, inside their transaction."""
+        origin, tenant_id = self.origin, self.sender.tenant_id
+        self.submission = queue.enqueue(
+            tenant_id=tenant_id,
+            mailbox_id=origin.mailbox_id,
+            content_id=content_ids[0][tenant_id],
+            trace=origin.trace,
+            source=origin.source,
+            reverse_path=origin.reverse_path,
+            recipients=self.remote,
+            needs_smtputf8=self._needs_smtputf8(self.remote),
+            key=origin.key,
+            delivered=self.delivered,
+        )
+        for contents, (tenant, targets) in zip(content_ids[self.main :], self.forwards.items(), strict=True):
+            targets = list(dict.fromkeys(targets))
+            queue.enqueue(
+                tenant_id=tenant,
+                mailbox_id=None,
+                content_id=contents[tenant],
+                trace=origin.trace,
+                source=Source.FORWARD,
+                reverse_path=origin.reverse_path,
+                recipients=targets,
+                needs_smtputf8=self._needs_smtputf8(targets),
+            )
+        recipients = [*self.delivered, *self.remote]
+        events.record(
+            "submitted",
+            tenant_id=tenant_id,
+            mailbox_id=origin.mailbox_id,
+            trace=origin.trace,
+            sender=origin.reverse_path,
+            recipient=recipients[0] if len(recipients) == 1 else "",
+            data={
+                "source": str(origin.source),
+                "subject": self.subject[:200],
+                "octets": self.prepared.octets,
+                "recipients": recipients[:50],
+                "recipient_count": len(recipients),
+            },
+        )
+
+    def _needs_smtputf8(self, recipients: Sequence[str]) -> bool:
+        """RFC 6531 §3.2: for addresses that are not ASCII, and for such a header where the client said so."""
+        if not all(address.isascii() for address in (self.origin.reverse_path, *recipients)):
+            return True
+        return self.origin.smtputf8 and not self.prepared.header.isascii()

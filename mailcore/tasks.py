@@ -1,0 +1,81 @@
+"""Celery's tasks: each looks for due rows and hands them to one call of a service or of the postman.
+
+A task carries no work of its own and may be lost or come twice without harm: the rows are the truth. SCHEDULE
+says how often each is run by itself, which makes lost wake-ups good; without Redis nothing else runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from celery import shared_task
+
+from mailcore.postman import postman
+from mailcore.services import closing, domains, events, queue, storage
+
+
+@shared_task
+def run_queue() -> None:
+    """Take up what is due in the outbound queue. Returns at once; the postman's threads do it."""
+    postman().look()
+
+
+@shared_task
+def sweep_queue() -> None:
+    """Free what killed workers held, then take up what is due."""
+    queue.recover()
+    postman().look()
+
+
+@shared_task
+def check_domains() -> None:
+    """Check the DNS of domains whose check is due."""
+    while found := domains.due():
+        for domain in found:
+            domains.check(domain)
+
+
+@shared_task
+def close_mailboxes() -> None:
+    """Take away what is left of removed mailboxes and tenants."""
+    while closing.sweep():
+        pass
+
+
+@shared_task
+def sweep_expunged() -> None:
+    """Let go of expunged messages whose time for undeletion is over."""
+    _until_done(storage.sweep_expunged)
+
+
+@shared_task
+def sweep_contents() -> None:
+    """Drop contents that nothing refers to, and large bodies that no content names."""
+    storage.sweep_contents()
+    storage.sweep_blobs()
+
+
+@shared_task
+def prune() -> None:
+    """Forget events, changes and finished submissions that are older than they are kept."""
+    _until_done(events.prune)
+    _until_done(storage.prune_changes)
+    _until_done(storage.prune_submissions)
+
+
+def _until_done(sweep: Callable[[], int], rounds: int = 1_000) -> None:
+    """Call a sweep that does a bounded piece of work until it finds nothing."""
+    for _ in range(rounds):
+        if not sweep():
+            break
+
+
+# Task -> seconds between two runs by themselves.
+SCHEDULE: dict[str, float] = {
+    "sweep_queue": 5,
+    "check_domains": 20,
+    "close_mailboxes": 60,
+    "sweep_expunged": 3600,
+    "sweep_contents": 6 * 3600,
+    "prune": 6 * 3600,
+}
