@@ -48,13 +48,13 @@ format: venv-dev
 	$(PY) -m djlint templates --reformat --quiet
 
 bench: need venv-dev
-	$(PY) -m bench
+	$(PY) -m bench.compare
 
 fuzz: venv-dev
 	$(PY) -m tests.fuzz --seconds $(or $(SECONDS),60)
 
 soak: need venv-dev
-	$(PY) -m bench.soak $(if $(SECONDS),--seconds $(SECONDS))
+	$(PY) -m tests.soak --seconds $(or $(SECONDS),3600)
 
 cover: need venv-dev
 	sh scripts/cover
