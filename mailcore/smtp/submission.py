@@ -1,0 +1,234 @@
+"""Ports 587 and 465: mail from our own people's programs (RFC 6409, RFC 8314). AUTH is RFC 4954.
+
+Each hook turns wire words into one call of services.outbound. Nobody sends before they have signed in, and
+nobody signs in over a line that others can read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from aiosmtpd.smtp import Envelope, Session
+from django.conf import settings
+
+from mailcore import limits, sasl
+from mailcore.errors import (
+    BadAddress,
+    BadSyntax,
+    LoginFailed,
+    LoginTooWeak,
+    MailError,
+    TooManyRecipients,
+)
+from mailcore.message.address import parse_path
+from mailcore.models import Submission
+from mailcore.services import doors, mailboxes, outbound
+from mailcore.services.messages import Unit
+from mailcore.smtp.mx import protocol_word
+from mailcore.smtp.protocol import Protocol, Sessions
+
+if TYPE_CHECKING:
+    from mailcore.server import Maild
+
+# RFC 4954 §5: who first submitted the mail, as the client says; we believe only who signed in.
+_AUTH_PARAMETER = re.compile(r" +AUTH=[!-~]*(?= |\Z)", re.IGNORECASE)
+
+
+class _Abandoned(Exception):
+    """An AUTH exchange that ended before there were a name and a password; its reply."""
+
+
+class SubmissionProtocol(Protocol):
+    """One of our people's mail programs."""
+
+    is_submission = True
+    line_length_limit = limits.SMTP_AUTH_OCTETS
+
+    def __init__(
+        self, maild: Maild, sessions: Sessions, *, over_tls: bool, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.maild = maild
+        self.login: doors.Login | None = None
+        self.failed_logins = 0
+        self.origin: outbound.Origin | None = None
+        self.recipients: list[outbound.Recipient] = []
+        super().__init__(sessions, over_tls=over_tls, loop=loop)
+        self._auth_required = True
+        self.command_size_limits["AUTH"] = limits.SMTP_AUTH_OCTETS
+
+    def _set_post_data_state(self) -> None:
+        super()._set_post_data_state()  # type: ignore[no-untyped-call]
+        self.origin = None
+        self.recipients = []
+
+    # --- signing in -------------------------------------------------------------------------------------
+
+    def offered_mechanisms(self) -> list[str]:
+        return ["PLAIN", "LOGIN"] if self._is_private() and not self._is_signed_in() else []
+
+    def _is_signed_in(self) -> bool:
+        return self.session is not None and bool(self.session.authenticated)
+
+    def _is_private(self) -> bool:
+        """Whether a password may cross this line: TLS, or one that stays on this machine if that is set so."""
+        if self.over_tls:
+            return True
+        if settings.HOSTMAIL_PLAINTEXT_AUTH != "loopback" or self.transport is None:
+            return False
+        ends = [self.transport.get_extra_info(name) for name in ("peername", "sockname")]
+        return all(end and ip_address(end[0].partition("%")[0]).is_loopback for end in ends)
+
+    async def smtp_AUTH(self, arg: str | None) -> None:
+        if await self.check_helo_needed("EHLO"):
+            return
+        if self._is_signed_in() or (self.envelope is not None and self.envelope.mail_from):
+            # RFC 4954 §4: once, and never during a mail transaction.
+            await self.push("503 5.5.1 AUTH is not possible now")
+            return
+        mechanism, _, initial = (arg or "").strip(" ").partition(" ")
+        if not self._is_private():
+            await self.push(LoginTooWeak().smtp_reply())
+            return
+        try:
+            if mechanism.upper() == "PLAIN":
+                name, password = sasl.plain(await self._answer(initial.strip(" "), b""))
+            elif mechanism.upper() == "LOGIN":
+                name = _text(await self._answer(initial.strip(" "), b"VXNlcm5hbWU6"))
+                password = _text(await self._answer("", b"UGFzc3dvcmQ6"))
+            else:
+                known = arg is not None
+                await self.push(
+                    "504 5.5.4 Unknown mechanism" if known else "501 5.5.4 Syntax: AUTH mechanism"
+                )
+                return
+        except _Abandoned as ended:
+            await self.push(str(ended))
+        except BadSyntax as error:
+            await self.push(error.smtp_reply())
+        except LoginFailed as error:
+            await self._refuse(error)
+        else:
+            await self._sign_in(name, password)
+
+    async def _answer(self, initial: str, challenge: bytes) -> bytes:
+        """The client's answer, decoded: the initial one (RFC 4954 §4), or its next line after a challenge."""
+        if initial:
+            return sasl.decode(initial.encode("utf-8", "surrogateescape"))
+        self._writer.write(b"334 " + challenge + b"\r\n")
+        await self._writer.drain()
+        self._reset_timeout()
+        try:
+            line = await self._reader.readuntil(b"\n")
+        except asyncio.LimitOverrunError as error:
+            # Nobody has such a password; and what follows it is no command.
+            self._writer.write(b"500 5.5.6 That line is too long\r\n")
+            raise ConnectionResetError from error
+        except asyncio.IncompleteReadError as error:
+            raise ConnectionResetError from error
+        self._reset_timeout()
+        line = line.removesuffix(b"\n").removesuffix(b"\r")
+        if line == b"*":
+            raise _Abandoned("501 5.7.0 AUTH was cancelled")
+        return sasl.decode(line)
+
+    async def _sign_in(self, name: str, password: str) -> None:
+        try:
+            login = await self.maild.call(
+                mailboxes.authenticate, name, password, protocol="smtp", peer=self.peer_address
+            )
+        except MailError as error:
+            await self._refuse(error)
+            return
+        assert self.session is not None
+        self.login = login
+        self.session.authenticated = True
+        await self.push("235 2.7.0 Signed in")
+
+    async def _refuse(self, error: MailError) -> None:
+        """Say no, slowly where guessing shall be slow; hang up on who keeps trying."""
+        await asyncio.sleep(getattr(error, "wait_seconds", 0.0))
+        self.failed_logins += 1
+        if self.failed_logins >= limits.SMTP_AUTH_FAILURES:
+            self._writer.write(error.smtp_reply().encode() + b"\r\n")
+            await self.push("421 4.7.0 Too many failed logins, goodbye")
+            self._writer.close()
+        elif isinstance(error, LoginFailed):
+            await self.push(error.smtp_reply())
+        else:
+            # RFC 4954 §6 knows no other words for a mailbox or a tenant that is suspended, or a busy server.
+            code = "454 4.7.0" if error.retry else "535 5.7.8"
+            await self.push(f"{code} {error.public.encode('ascii', 'replace').decode()}")
+
+    # --- mail -------------------------------------------------------------------------------------------
+
+    async def smtp_MAIL(self, arg: str | None) -> None:
+        await super().smtp_MAIL(None if arg is None else _AUTH_PARAMETER.sub("", arg))
+
+    async def handle_MAIL(
+        self, server: Protocol, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        assert self.login is not None
+        if not await self.maild.look(doors.is_still_good, self.login):
+            session.authenticated = False
+            return "530 5.7.0 Please sign in again"
+        reverse_path = "" if address == "<>" else str(parse_path(address))
+        _check_utf8(reverse_path, envelope)
+        await self.maild.look(outbound.accept_sender, self.login.mailbox_id, self.login.user_id, reverse_path)
+        protocol = protocol_word(
+            extended=session.extended_smtp, tls=self.over_tls, utf8=envelope.smtp_utf8, authenticated=True
+        )
+        self.origin = outbound.Origin(
+            self.login.mailbox_id,
+            self.login.user_id,
+            Submission.Source.SMTP,
+            reverse_path,
+            protocol=protocol,
+            smtputf8=envelope.smtp_utf8,
+        )
+        # aiosmtpd asks "is there a sender?" by truth: the null path keeps its brackets here.
+        envelope.mail_from = address
+        return "250 2.1.0 OK"
+
+    async def handle_RCPT(
+        self, server: Protocol, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if len(envelope.rcpt_tos) >= limits.SMTP_RECIPIENTS:
+            raise TooManyRecipients
+        _check_utf8(address, envelope)
+        accepted = await self.maild.look(outbound.accept_recipient, address)
+        self.recipients.append(accepted)
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def receive(self, raw: bytes) -> str:
+        assert self.origin is not None
+        steps = outbound.steps(self.origin, raw, self.recipients)
+        unit = await self.maild.call(_first, steps)
+        filed = await self.maild.clerk.file(unit)
+        try:
+            steps.send(filed)
+        except StopIteration as done:
+            return f"250 2.0.0 OK: queued as {done.value.trace}"
+        raise AssertionError("a submission is one unit")
+
+
+def _first(steps: outbound.Steps) -> Unit:
+    """Judging and signing asks the database and takes milliseconds: a thread's work."""
+    return next(steps)
+
+
+def _text(octets: bytes) -> str:
+    if b"\0" in octets:
+        raise BadSyntax("NUL is not allowed there")
+    try:
+        return octets.decode()
+    except UnicodeDecodeError as error:
+        raise LoginFailed from error
+
+
+def _check_utf8(address: str, envelope: Envelope) -> None:
+    if not address.isascii() and not envelope.smtp_utf8:
+        raise BadAddress("That address needs SMTPUTF8")
