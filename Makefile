@@ -4,7 +4,7 @@ PY = .venv/bin/python
 PYTEST = $(PY) -m pytest
 OURS = manage.py hostmail mailcore tests $(wildcard bench)
 
-.PHONY: help run venv venv-dev need test quick check format bench fuzz soak cover rfcs clean
+.PHONY: help run venv venv-dev need test quick check format bench fuzz soak cover clean
 
 help:
 	@echo "make run      the whole service with a demo tenant; prints where it listens and the logins"

@@ -64,7 +64,7 @@ def send(service: Service, number: int) -> None:
 
 
 def read_by_imap(service: Service, number: int) -> None:
-    """Look at the newest mail, and every tenth time throw away what is old, so that the store stays as it is."""
+    """Look at the newest mail; every tenth time throw away what is old, so that the store stays as it is."""
     with imaplib.IMAP4("127.0.0.1", service.ports["imap"], timeout=30) as client:
         client.login(ADDRESS, PASSWORD)
         _, (count,) = client.select("INBOX")
