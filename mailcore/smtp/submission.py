@@ -73,7 +73,7 @@ class SubmissionProtocol(Protocol):
         return self.session is not None and bool(self.session.authenticated)
 
     def _is_private(self) -> bool:
-        """Whether a password may cross this line: TLS, or one that stays on this machine if that is set so."""
+        """Whether a password may cross this line: TLS, or one that never leaves this machine if set so."""
         if self.over_tls:
             return True
         if settings.HOSTMAIL_PLAINTEXT_AUTH != "loopback" or self.transport is None:

@@ -9,7 +9,7 @@ end (begin); what follows from an outcome is settle's business. RFC 5321 §5.1 r
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -24,7 +24,7 @@ from mailcore.outside import clock, dns
 from mailcore.outside.remote_smtp import Conversation, Credentials, Failed, Timeouts
 from mailcore.outside.routes import Target
 from mailcore.outside.smtp_replies import Reply
-from mailcore.services import messages, queue
+from mailcore.services import messages, queue, sql
 from mailcore.services.outbound import submit
 from mailcore.services.queue import Claimed
 
@@ -216,7 +216,8 @@ class Courier:
         running: dict[int, int] = {}
 
         def before_end() -> None:
-            running.update(begin(self.owner, entries, link.talk, link.target, started_at))
+            made = _try(_RUNNING, link.talk, link.target, started_at, started)
+            running.update(begin(self.owner, entries, made, tries))
 
         replies = link.talk.transmit(
             first.reverse_path,
@@ -257,33 +258,55 @@ def _try(reply: Reply, talk: Conversation, target: Target, started_at: dt.dateti
     )
 
 
+_RUNNING = Reply(0, "", "", "end")
+
+
 def begin(
-    owner: str, entries: Sequence[Claimed], talk: Conversation, target: Target, started_at: dt.datetime
+    owner: str, entries: Sequence[Claimed], running: Try, earlier: Mapping[int, Sequence[Try]]
 ) -> dict[int, int]:
     """Note, durably, that a host may have the message in a moment; the attempt of each entry.
 
-    From here on a crash leaves a row that says so. Raises LeaseLost if any entry is no longer ours.
+    From here on a crash leaves a row that says so. What other hosts said before goes with it, so that
+    attempts are numbered as they happened. Raises LeaseLost if any entry is no longer ours.
     """
     pks = [entry.pk for entry in entries]
+    before = [(entry, made) for entry in entries for made in earlier[entry.pk] if made.attempt_id is None]
     with transaction.atomic():
         if len(queue.renew(owner, pks)) < len(pks):
             raise LeaseLost
         rows = Attempt.objects.bulk_create(
-            Attempt(
-                tenant_id=entry.tenant_id,
-                entry_id=entry.pk,
-                started_at=started_at,
-                host=target.host,
-                address=target.address,
-                tls_version=talk.tls.version if talk.tls else "",
-                tls_cipher=talk.tls.cipher if talk.tls else "",
-                tls_verdict=talk.tls.verdict if talk.tls else "none",
-                tls_policy=POLICY,
-                phase="end",
-            )
-            for entry in entries
+            [row(entry, made) for entry, made in before]
+            + [row(entry, running, Attempt.Outcome.RUNNING) for entry in entries]
         )
-    return {row.entry_id: row.pk for row in rows}
+    for (_, made), written in zip(before, rows, strict=False):
+        made.attempt_id = written.pk
+    return {written.entry_id: written.pk for written in rows[len(before) :]}
+
+
+def row(entry: Claimed, made: Try, outcome: str = "") -> Attempt:
+    """The row of one try; outcome "" is what its reply says, short of giving up."""
+    reply = made.reply
+    if not outcome:
+        outcome = Attempt.Outcome.RELAYED if reply.is_ok else Attempt.Outcome.DEFERRED
+    words = reply.text if not made.notes else f"{reply.text} ({'; '.join(made.notes)})"
+    return Attempt(
+        pk=made.attempt_id,
+        tenant_id=entry.tenant_id,
+        entry_id=entry.pk,
+        started_at=made.started_at,
+        duration_ms=made.milliseconds,
+        outcome=outcome,
+        host=made.host[:255],
+        address=made.address[:45],
+        tls_version=made.tls_version[:16],
+        tls_cipher=made.tls_cipher[:64],
+        tls_verdict=made.tls_verdict[:40],
+        tls_policy=POLICY if made.address else "",
+        phase=reply.phase[:16],
+        code=reply.code or None,
+        status=reply.status[:12],
+        reply=sql.text(words),
+    )
 
 
 # --- The octets on the wire ------------------------------------------------------------------------------

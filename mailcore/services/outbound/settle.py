@@ -21,8 +21,8 @@ from mailcore.models import Attempt, QueueEntry
 from mailcore.outside import clock
 from mailcore.services import delivery, events, sql
 from mailcore.services.events import Fact
-from mailcore.services.outbound import reports
-from mailcore.services.outbound.attempt import POLICY, Outcome, Try
+from mailcore.services.outbound import attempt, reports
+from mailcore.services.outbound.attempt import Outcome
 
 log = logging.getLogger(__name__)
 State = QueueEntry.State
@@ -172,31 +172,22 @@ _ATTEMPT = (
 
 
 def _write_attempts(verdicts: Sequence[Verdict]) -> None:
-    known, new = [], []
+    known: list[tuple[object, ...]] = []
+    new: list[tuple[object, ...]] = []
     for verdict in verdicts:
         entry, tries = verdict.outcome.entry, verdict.outcome.tries
         for made in tries:
-            values = _attempt(made, "refused" if made is tries[-1] and verdict.kind == "bounced" else "")
-            if made.attempt_id is not None:
-                known.append((*values, made.attempt_id))
+            is_end = made is tries[-1] and verdict.state == State.BOUNCED
+            row = attempt.row(entry, made, Attempt.Outcome.REFUSED if is_end else "")
+            values = tuple(getattr(row, name) for name in _ATTEMPT)
+            if row.pk is not None:
+                known.append((*values, row.pk))
             else:
                 new.append((entry.tenant_id, entry.pk, sql.moment(made.started_at), *values))
     sql.execute_many(
         f"UPDATE attempt SET {', '.join(f'{name} = %s' for name in _ATTEMPT)} WHERE id = %s", known
     )
     sql.execute_many(sql.insert_statement("attempt", ("tenant_id", "entry_id", "started_at", *_ATTEMPT)), new)
-
-
-def _attempt(made: Try, outcome: str) -> tuple[object, ...]:
-    reply = made.reply
-    if not outcome:
-        outcome = Attempt.Outcome.RELAYED.value if reply.is_ok else Attempt.Outcome.DEFERRED.value
-    words = reply.text if not made.notes else f"{reply.text} ({'; '.join(made.notes)})"
-    return (
-        made.milliseconds, outcome, made.host[:255], made.address[:45], made.tls_version[:16],
-        made.tls_cipher[:64], made.tls_verdict[:40], POLICY if made.address else "", reply.phase[:16],
-        reply.code or None, reply.status[:12], sql.text(words),
-    )  # fmt: skip
 
 
 def _fact(verdict: Verdict) -> Fact:
