@@ -51,9 +51,13 @@ class Command(BaseCommand):
             for _ in range(count)
         ]
 
+        told: list[bool] = []
+
         def end(*_: object) -> None:
-            for child in children:
+            # Once: a second SIGTERM would kill a child that no longer listens to it while it goes.
+            for child in [] if told else children:
                 child.terminate()
+            told.append(True)
 
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
