@@ -242,6 +242,13 @@ class NoSuchFolder(MailError):
     text = "No such folder"
 
 
+class TryCreate(NoSuchFolder):
+    """The folder for a message is not there, and CREATE would help. (RFC 9051 §6.3.12, §6.4.7)"""
+
+    code = "try_create"
+    imap = "TRYCREATE"
+
+
 class FolderGone(NoSuchFolder):
     """The folder was deleted while somebody worked in it. (RFC 9051 §7.1)"""
 
@@ -319,12 +326,27 @@ class LoginTooWeak(MailError):
     text = "Encryption is required before signing in"
 
 
+class MailboxInUse(MailError):
+    """Another POP3 session has the mailbox. (RFC 2449 §8.1.2)"""
+
+    code, retry = "mailbox_in_use", True
+    imap, pop3, http = "INUSE", "IN-USE", 409
+    text = "Another session is using this mailbox"
+
+
 class Forbidden(MailError):
     """Known to exist for this actor, and not allowed to them. What they may not see is a NotFound."""
 
     code = "forbidden"
     smtp, imap, http = (550, "5.7.1"), "NOPERM", 403
     text = "You may not do that"
+
+
+class ReadOnly(Forbidden):
+    """The folder was opened with EXAMINE. (RFC 9051 §6.3.3)"""
+
+    code = "read_only"
+    text = "The folder was opened read-only"
 
 
 # --- Administration ------------------------------------------------------------------------------------

@@ -65,6 +65,7 @@ REDIS_SECONDS = 0.5  # connect and answer; callers have a fallback
 REDIS_PAUSE_SECONDS = 10  # after a failure, before it is tried again
 LEASE_SECONDS = 60  # what a vanished machine held is free again
 LEASE_RENEW_SECONDS = 20
+WAKE_PAUSE_SECONDS = 0.05  # between two wake-ups of the workers by one process: a burst of Sends is one look
 DOORBELL_TOPIC_OCTETS = 200
 DOORBELL_WAITING = 10_000  # rings waiting to leave for other processes; more are dropped: it is only a bell
 DOORBELL_RECONNECT_SECONDS = 2  # between tries of the subscriber
@@ -115,6 +116,26 @@ IMAP_LIST_ITEMS = 100  # patterns, options, status items, ID pairs: whatever els
 IMAP_NAME_OCTETS = 4 * 1024  # a folder name or pattern as spelled on the wire
 IMAP_TAG_OCTETS = 64  # we echo it in every answer
 IMAP_ANSWER_OCTETS = 64 * 1024  # of FETCH answers joined before they go to the socket
+IMAP_SESSIONS = 10_000  # of one process
+IMAP_SESSIONS_PER_ADDRESS = 500  # an office behind one address, with five connections for each client
+IMAP_SESSIONS_PER_MAILBOX = 100  # of one process
+IMAP_IDLE_SECONDS = 30 * 60  # RFC 9051 §5.4: at least 30 minutes
+IMAP_IDLE_BEFORE_LOGIN_SECONDS = 60
+IMAP_BEFORE_LOGIN_SECONDS = 300  # altogether
+IMAP_COMMANDS_BEFORE_LOGIN = 100
+IMAP_LOGIN_FAILURES = 5  # of one connection, before we hang up
+IMAP_ERRORS = 50  # commands that are no IMAP, before we hang up
+IMAP_STALL_SECONDS = 300  # a client that takes nothing of its answer
+IMAP_STALLED_OCTETS = 64 * 1024 * 1024  # held for clients that take nothing; beyond it the oldest go first
+IMAP_LOGIN_CHECK_SECONDS = 30  # suspended, removed or changed password: out within a minute
+IMAP_SWEEP_SECONDS = 2  # between looks at who has been idle too long
+IMAP_TURN_COMMANDS = 100  # pipelined ones answered before other connections have their turn
+IMAP_TURN_SECONDS = 0.05  # of a thread, before other commands have theirs
+IMAP_TURN_OCTETS = 256 * 1024  # of answers made in one turn of a thread
+IMAP_WRITE_BUFFER_OCTETS = 256 * 1024  # waiting for a slow reader, before we stop making more
+IMAP_PIPELINED_OCTETS = 128 * 1024  # of commands read and not yet run, before we read no more
+IMAP_OCTETS_IN_HAND = 128 * 1024 * 1024  # of commands being received by one process
+IMAP_SMALL_OCTETS = 1024 * 1024  # what is smaller is taken even then
 IMAP_PAGE_ROWS = 500  # read by one statement of FETCH or SEARCH, before others may run
 IMAP_PAGE_OCTETS = 4 * 1024 * 1024  # of mails read at once by FETCH or SEARCH; one mail may be bigger
 POP3_LINE_OCTETS = 255  # RFC 2449 §4, with CRLF
@@ -245,7 +266,10 @@ API_REQUESTS = 600  # a minute for one token
 # --- Folders in memory (mailcore/snapshot.py) -----------------------------------------------------------
 
 SNAPSHOTS = 512  # folders kept by one process; 10,000 messages take 220 KB
+SNAPSHOT_MESSAGES = 4_000_000  # in all of them; 22 octets each
 SNAPSHOT_LOG = 32  # refreshes remembered, so that a session that lags behind need not compare everything
+SNAPSHOT_LOG_UIDS = 4_000  # of one refresh; a session looks at all messages after a bigger one
+SNAPSHOT_CHANGES_ON_LOOP = 1_000  # messages read again on the event loop; more is done in a thread
 
 # --- Mail out (mailcore/services/outbound, mailcore/postman.py) ------------------------------------------
 

@@ -74,6 +74,10 @@ class Maild:
             return self._context.run(function, *args, **kwargs)
         return await self.threads.call(function, *args, **kwargs)
 
+    def here(self, function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run a callback of the event loop with the connection that look() reads by. Not from within one."""
+        self._context.run(function, *args, **kwargs)
+
     async def listen(
         self, factory: Callable[[], asyncio.BaseProtocol], port: int, *, tls: bool = False
     ) -> asyncio.Server:

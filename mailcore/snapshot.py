@@ -2,23 +2,32 @@
 
 A Snapshot never changes. A newer state is a new Snapshot, which shares the arrays that stayed the same;
 so a session holds what it has told its client by holding a reference, and an idle one costs nothing more.
-Before an answer from memory a snapshot is proven current: see Snapshots.current.
+Before an answer from memory a snapshot is proven current: see Snapshots.
 """
 
 from __future__ import annotations
 
 import gc
+import sqlite3
 import threading
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import connection
 
 from mailcore import limits
 from mailcore.services import messages, sql
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What became new or changed up to and with the modseq until."""
+
+    until: int
+    uids: array[int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,8 +46,9 @@ class Snapshot:
     keywords: array[int]
     modseqs: array[int]
     names: tuple[str, ...]
-    # What the last refreshes touched: (the modseq before, the uids), oldest first.
-    log: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    # What each refresh touched, oldest first, complete for everything after modseq log_from.
+    log: tuple[Refresh, ...] = ()
+    log_from: int = 0
 
     def index(self, uid: int) -> int:
         """Where uid is, or -1."""
@@ -49,32 +59,33 @@ class Snapshot:
         """Uids that are new or changed after modseq and still there; in any order, some perhaps twice."""
         if modseq >= self.modseq:
             return
-        if self.log and self.log[0][0] <= modseq:
-            for before, uids in self.log:
-                if before >= modseq:
-                    yield from uids
-                elif before < modseq:
-                    # A refresh that spans the moment: its uids tell for themselves.
-                    for uid in uids:
-                        at = self.index(uid)
-                        if at >= 0 and self.modseqs[at] > modseq:
-                            yield uid
-        else:
+        if modseq < self.log_from:
             for uid, changed in zip(self.uids, self.modseqs, strict=True):
                 if changed > modseq:
+                    yield uid
+            return
+        for refreshed in self.log:
+            if refreshed.until <= modseq:
+                continue
+            for uid in refreshed.uids:
+                at = self.index(uid)
+                if at >= 0 and self.modseqs[at] > modseq:
                     yield uid
 
 
 class Snapshots:
-    """The folders in use in this process. Safe to call from any thread."""
+    """The folders in use in this process. Safe to call from any thread, the *_on_loop from the loop's."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[int, Snapshot] = OrderedDict()
+        self._messages = 0  # in all of them
         self._locks: dict[int, threading.Lock] = {}
         self._lock = threading.Lock()
-        # SQLite's counter of other connections' commits, as the event loop's connection sees it, and
+        # SQLite's counter of other connections' commits, as the event loop's own connection sees it, and
         # the folders that were proven current at that count.
+        self._loop_connection: sqlite3.Connection | None = None
         self._loop_version = -1
+        self._is_asked = False
         self._proven: set[int] = set()
 
     def current(self, folder_id: int) -> Snapshot:
@@ -85,26 +96,63 @@ class Snapshots:
             if known is None or known.uidvalidity != state.uidvalidity:
                 known = load(state)
             elif known.modseq != state.modseq:
-                known = refresh(known)
+                known = refresh(known, state)
             self._keep(known)
             return known
 
-    def current_on_loop(self, folder_id: int) -> Snapshot:
-        """The same from the event loop's own connection, where an unchanged SQLite answers in microseconds.
+    def new_turn(self) -> None:
+        """Commands that came in meanwhile are answered now: what was proven before does not hold for them."""
+        self._is_asked = False
 
-        That connection never writes, so every commit by anybody moves its data_version.
+    def current_on_loop(self, folder_id: int) -> Snapshot | None:
+        """The same where waiting is not allowed; None: ask current() in a thread.
+
+        On SQLite one read of microseconds proves all folders for one turn of the event loop, as long as
+        nobody commits. The loop's connection never writes, so every commit moves its data_version.
         """
-        if connection.vendor != "sqlite":
-            return self.current(folder_id)
-        (version,) = sql.rows("PRAGMA data_version")[0]
-        if version != self._loop_version:
-            self._loop_version = version
-            self._proven.clear()
-        elif folder_id in self._proven and (known := self._known.get(folder_id)):
+        if not self._is_asked:
+            version = self._data_version()
+            if version is None:
+                return None
+            if version != self._loop_version:
+                self._loop_version = version
+                self._proven.clear()
+            self._is_asked = True
+        known = self._known.get(folder_id)
+        if known is not None and folder_id in self._proven:
             return known
-        found = self.current(folder_id)
-        self._proven.add(folder_id)
+        found = self._brought_up_to_date(folder_id) if known is not None else None
+        if found is not None:
+            self._proven.add(folder_id)
         return found
+
+    def _data_version(self) -> int | None:
+        if self._loop_connection is None:
+            if not sql.is_sqlite():
+                return None
+            connection.ensure_connection()
+            self._loop_connection = connection.connection
+        (version,) = self._loop_connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    def _brought_up_to_date(self, folder_id: int) -> Snapshot | None:
+        """current() if it takes little: None when somebody else is at it or when much has changed."""
+        lock = self._lock_of(folder_id)
+        if not lock.acquire(blocking=False):
+            return None
+        try:
+            known = self._known.get(folder_id)
+            state = messages.folder_state(folder_id)
+            if known is None or known.uidvalidity != state.uidvalidity:
+                return None
+            if known.modseq != state.modseq:
+                if messages.changed_count(folder_id, known.modseq) > limits.SNAPSHOT_CHANGES_ON_LOOP:
+                    return None
+                known = refresh(known, state)
+            self._keep(known)
+            return known
+        finally:
+            lock.release()
 
     def _lock_of(self, folder_id: int) -> threading.Lock:
         with self._lock:
@@ -112,10 +160,19 @@ class Snapshots:
 
     def _keep(self, snapshot: Snapshot) -> None:
         with self._lock:
+            before = self._known.get(snapshot.folder_id)
+            if before is not None:
+                if before.uidvalidity == snapshot.uidvalidity and before.modseq > snapshot.modseq:
+                    return  # somebody else was quicker
+                self._messages -= len(before.uids)
             self._known[snapshot.folder_id] = snapshot
             self._known.move_to_end(snapshot.folder_id)
-            while len(self._known) > limits.SNAPSHOTS:
-                folder_id, _ = self._known.popitem(last=False)
+            self._messages += len(snapshot.uids)
+            while len(self._known) > 1 and (
+                len(self._known) > limits.SNAPSHOTS or self._messages > limits.SNAPSHOT_MESSAGES
+            ):
+                folder_id, gone = self._known.popitem(last=False)
+                self._messages -= len(gone.uids)
                 self._locks.pop(folder_id, None)
 
 
@@ -143,11 +200,15 @@ def load(state: messages.FolderState) -> Snapshot:
         array("q", columns[2]),
         array("q", columns[3]),
         tuple(messages.keyword_names(state.mailbox_id)),
+        log_from=state.modseq,
     )
 
 
-def refresh(known: Snapshot) -> Snapshot:
-    """What became of a folder since. Raises FolderGone."""
+def refresh(known: Snapshot, state: messages.FolderState) -> Snapshot:
+    """What became of a folder that stands at state by now. Raises FolderGone."""
+    if state.folder_modseq <= known.modseq:
+        # Only other folders of the mailbox have changed.
+        return replace(known, modseq=state.modseq, uidnext=state.uidnext)
     since = messages.changes_since(known.folder_id, known.modseq)
     names = known.names
     if since.rows:
@@ -172,27 +233,34 @@ def refresh(known: Snapshot) -> Snapshot:
                     flags[at], keywords[at], modseqs[at] = new_flags, new_keywords, modseq
         if added:
             uids = uids + added
-    touched = tuple(row[0] for row in since.rows)
-    log = known.log
-    if touched:
-        log = (*log[-limits.SNAPSHOT_LOG + 1 :], (known.modseq, touched))
-    highest = known.highest
-    if since.rows or since.gone:
-        highest = since.modseq
+    log, log_from = _logged(known, since)
     return Snapshot(
         known.folder_id,
         known.mailbox_id,
         known.uidvalidity,
         max(since.uidnext, known.uidnext),
         since.modseq,
-        highest,
+        since.modseq if since.rows or since.gone else known.highest,
         uids,
         flags,
         keywords,
         modseqs,
         names,
         log,
+        log_from,
     )
+
+
+def _logged(known: Snapshot, since: messages.ChangesSince) -> tuple[tuple[Refresh, ...], int]:
+    """The log and where it begins, after what happened since."""
+    if len(since.rows) > limits.SNAPSHOT_LOG_UIDS:
+        return (), since.modseq
+    log = known.log
+    if since.rows:
+        log = (*log, Refresh(since.modseq, array("I", [row[0] for row in since.rows])))
+    if len(log) > limits.SNAPSHOT_LOG:
+        return log[1:], log[0].until
+    return log, known.log_from
 
 
 def _kept(uids: Sequence[int], gone: Sequence[int]) -> list[tuple[int, int]]:

@@ -1,23 +1,24 @@
 """One IMAP conversation without its socket: state, dispatch, errors to words, and news to the client.
 
 A handler is a generator. It yields what the client shall hear (bytes) and now and then a request for
-something only the server can do (Ask, Wait, StartTLS, File, Pause); what the request brings is sent back
-in. It returns Done: the words of the tagged OK. No handler holds a transaction or a cursor over a yield.
+something only the server can do (Ask, Wait, StartTLS, File, Work, Pause); what the request brings is sent
+back in, what goes wrong with it is raised there. It returns Done: the words of the tagged OK. No handler
+holds a transaction or a cursor over a yield.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import Any, TypeAlias
 
-from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax, FolderGone, MailError, Unexpected
 from mailcore.imap.view import View
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Command
+from mailcore.services import messages
 from mailcore.services.doors import Login
 from mailcore.services.messages import Unit
 from mailcore.snapshot import Snapshots
@@ -49,7 +50,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Bring the client's next line, or RANG when the mailbox may have changed. The first brings RANG at once."""
+    """Bring the client's next line, or RANG when the mailbox may have changed. The first brings RANG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,14 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """Bring what function(*arguments) returns: for handlers on the event loop that need the database."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Go on after some seconds: how failed logins are slowed."""
 
@@ -74,7 +83,7 @@ class Pause:
 
 
 RANG = object()
-Request: TypeAlias = Ask | Wait | StartTLS | File | Pause
+Request: TypeAlias = Ask | Wait | StartTLS | File | Work | Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +94,9 @@ class Done:
     code: bytes = b""
 
 
-Handler: TypeAlias = Generator[bytes | Request, Any, Done]
+SAID = Done("")  # the handler has given the tagged answer itself
 Output: TypeAlias = bytes | Request
+Handler: TypeAlias = Generator[Output, Any, Done]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +125,24 @@ class Surroundings:
     may_login: bool
     can_starttls: bool
     max_message: int
+    # Raises Busy when a mailbox has too many sessions.
+    admit: Callable[[Login], None] = lambda login: None
 
 
 class Session:
     """The state of one conversation."""
+
+    __slots__ = (
+        "enabled",
+        "failures",
+        "folder_name",
+        "login",
+        "on_loop",
+        "snapshots",
+        "state",
+        "surroundings",
+        "view",
+    )
 
     def __init__(self, surroundings: Surroundings, snapshots: Snapshots) -> None:
         self.surroundings = surroundings
@@ -127,7 +151,7 @@ class Session:
         self.login: Login | None = None
         self.view: View | None = None
         self.folder_name = ""
-        self.enabled: set[str] = set()
+        self.enabled: frozenset[str] = frozenset()
         self.failures = 0
         # Set by the server for each step: on its event loop, or in a database thread.
         self.on_loop = False
@@ -155,7 +179,8 @@ class Session:
         return commands.capabilities(self)
 
     def enter(self, login: Login) -> None:
-        """The client is who it says."""
+        """The client is who it says. Raises Busy."""
+        self.surroundings.admit(login)
         self.login = login
         self.state = State.AUTHENTICATED
 
@@ -164,6 +189,9 @@ class Session:
         self.state = State.SELECTED
 
     def unselect(self) -> None:
+        """Leave the selected folder, if there is one. May call a service."""
+        if self.view is not None and self.view.is_claiming:
+            claim_recent(self.view)
         self.view, self.folder_name = None, ""
         if self.state is State.SELECTED:
             self.state = State.AUTHENTICATED
@@ -173,80 +201,69 @@ class Session:
     def run(self, spec: Spec, command: Command) -> Generator[Output, Any, None]:
         """Run one command to its tagged answer. Nothing but GeneratorExit ever leaves it."""
         tag = command.tag
-        if self.state not in spec.states:
+        if not self.state & spec.states:
             yield responses.bad(self._why_not(spec), tag=tag)
             return
+        tells_news = spec.polls
+        answer = b""
         try:
             done = yield from spec.handler(self, command)
-            yield from self._news(spec)
-            yield responses.ok(done.words, tag=tag, code=done.code)
+            if done is not SAID:
+                answer = responses.ok(done.words, tag=tag, code=done.code)
         except (BadSyntax, BadCharset) as error:
-            yield self.refuse_syntax(error, tag)
-        except FolderGone as error:
-            # Somebody deleted the selected folder: there is nothing left to be told about it.
-            yield responses.no(error.public, tag=tag, code=b"NONEXISTENT")
-            if self.view is not None and self._is_gone():
-                yield responses.bye("The selected folder was deleted")
-                self.state = State.LOGOUT
+            answer, tells_news = self.refuse_syntax(error, tag), False
         except MailError as error:
-            yield from self._news(spec)
-            yield responses.no(error.public, tag=tag, code=(error.imap or "").encode())
+            answer = responses.no(error.public, tag=tag, code=(error.imap or "").encode())
         except Exception:
             log.exception("IMAP %s failed", spec.name)
-            yield responses.no(Unexpected.text, tag=tag, code=b"SERVERBUG")
+            answer, tells_news = responses.no(Unexpected.text, tag=tag, code=b"SERVERBUG"), False
+        if tells_news and self.view is not None:
+            try:
+                yield from self.poll(may_expunge=not spec.uses_seqs)
+            except FolderGone:
+                # Somebody deleted it: there is nothing left to be told about it (RFC 2180 §3.3).
+                answer += responses.bye("The selected folder was deleted")
+                self.unselect()
+                self.state = State.LOGOUT
+            except Exception:
+                # What has been done is done, and told; the news come with the next command.
+                log.exception("IMAP %s had no news", spec.name)
+        yield answer
 
     def refuse_syntax(self, error: BadSyntax | BadCharset, tag: bytes | None) -> bytes:
         """BAD for what is no command; NO for a charset we cannot read (RFC 3501 §6.4.4)."""
-        self.failures += 1
         if isinstance(error, BadCharset):
-            return responses.no(error.public, tag=tag or b"*", code=b"BADCHARSET (UTF-8 US-ASCII)")
+            return responses.no(error.public, tag=tag or b"*", code=(error.imap or "").encode())
+        self.failures += 1
         return responses.bad(error.public, tag=tag)
 
     def _why_not(self, spec: Spec) -> str:
+        self.failures += 1
         if self.state is State.NOT_AUTHENTICATED:
             return "Please log in first"
         if State.SELECTED in spec.states:
             return "Please select a folder first"
         return "You are logged in already"
 
-    def _is_gone(self) -> bool:
-        try:
-            self.snapshots.current(self.selected.snapshot.folder_id)
-        except FolderGone:
-            return True
-        return False
-
-    def _news(self, spec: Spec) -> Iterator[bytes]:
-        if spec.polls and self.view is not None:
-            yield from self.poll(may_expunge=not spec.uses_seqs)
-
-    def poll(self, *, may_expunge: bool = True) -> Iterator[bytes]:
+    def poll(self, *, may_expunge: bool = True) -> Generator[Output, Any, None]:
         """Tell what changed in the selected folder. Raises FolderGone."""
         view = self.view
         if view is None:
             return
-        current = self.snapshots.current_on_loop if self.on_loop else self.snapshots.current
-        yield from view.update(current(view.snapshot.folder_id), may_expunge=may_expunge)
+        folder_id = view.snapshot.folder_id
+        if self.on_loop:
+            snapshot = self.snapshots.current_on_loop(folder_id)
+            if snapshot is None:
+                snapshot = yield Work(self.snapshots.current, (folder_id,))
+        else:
+            snapshot = self.snapshots.current(folder_id)
+        yield from view.update(snapshot, may_expunge=may_expunge)
 
 
-def too_many_failures(session: Session) -> bool:
-    """Whether a client sends so much nonsense that we hang up."""
-    return session.failures >= limits.IMAP_ERRORS
-
-
-__all__: Collection[str] = [
-    "ANY",
-    "LOGGED_IN",
-    "RANG",
-    "Ask",
-    "Done",
-    "File",
-    "Handler",
-    "Pause",
-    "Session",
-    "Spec",
-    "StartTLS",
-    "State",
-    "Surroundings",
-    "Wait",
-]
+def claim_recent(view: View) -> None:
+    """No other session need call recent what this one was told about (RFC 3501 §2.3.2)."""
+    try:
+        messages.claim_recent(view.snapshot.folder_id, view.snapshot.uidnext)
+    except FolderGone:
+        log.debug("a folder went while it was selected")
+    view.claimed = view.snapshot.uidnext

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mailcore.errors import BadSyntax
 from mailcore.imap.wire import responses, seqset
 from mailcore.imap.wire.seqset import Ranges
 from mailcore.message import flags as system_flags
-from mailcore.snapshot import Snapshot
+
+if TYPE_CHECKING:  # it knows the database, this does not
+    from mailcore.snapshot import Snapshot
 
 RECENT = "\\Recent"
+_NOTHING: Mapping[int, tuple[int, int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Picked:
 class View:
     """One selected folder of one session."""
 
-    __slots__ = ("first_recent", "is_read_only", "shown", "silent", "snapshot", "told")
+    __slots__ = ("claimed", "first_recent", "is_read_only", "shown", "silent", "snapshot", "told")
 
     def __init__(self, snapshot: Snapshot, *, is_read_only: bool, first_recent: int) -> None:
         self.snapshot = snapshot
@@ -42,8 +46,10 @@ class View:
         self.is_read_only = is_read_only
         # Messages from this uid on are \Recent in this session.
         self.first_recent = first_recent
-        # What this client just set itself with .SILENT: uid to (flags, keywords); not to be told back.
-        self.silent: dict[int, tuple[int, int]] = {}
+        # No later session finds those below this uid recent.
+        self.claimed = snapshot.uidnext
+        # What this client just set itself: uid to (flags, keywords); not to be told back.
+        self.silent: Mapping[int, tuple[int, int]] = _NOTHING
 
     # --- numbers ------------------------------------------------------------------------------------
 
@@ -76,6 +82,15 @@ class View:
         at = bisect_left(self.shown, uid)
         return at + 1 if at < len(self.shown) and self.shown[at] == uid else 0
 
+    def keep_silent(self, snapshot: Snapshot, uids: Iterable[int], modseq: int) -> None:
+        """This client changed flags at modseq, and knows: the next update does not tell, if they stay so."""
+        silent = dict(self.silent)
+        for uid in uids:
+            at = snapshot.index(uid)
+            if at >= 0 and snapshot.modseqs[at] == modseq:
+                silent[uid] = (snapshot.flags[at], snapshot.keywords[at])
+        self.silent = silent
+
     # --- flags --------------------------------------------------------------------------------------
 
     def flags_of(self, uid: int) -> bytes | None:
@@ -85,6 +100,16 @@ class View:
             return None
         return self.flag_list(self.snapshot.flags[at], self.snapshot.keywords[at], uid >= self.first_recent)
 
+    def fetch_flags(self, uid: int, *, with_uid: bool) -> bytes | None:
+        """A FETCH answer with the flags of a message, None when it is gone."""
+        flags = self.flags_of(uid)
+        if flags is None:
+            return None
+        pieces = [b"FLAGS " + flags]
+        if with_uid:
+            pieces.append(b"UID %d" % uid)
+        return responses.fetch(self.seq(uid), pieces)
+
     def flag_list(self, flags: int, keywords: int, is_recent: bool) -> bytes:
         names = system_flags.names(flags)
         if keywords:
@@ -92,6 +117,11 @@ class View:
         if is_recent:
             names = [*names, RECENT]
         return responses.flag_list(names)
+
+    @property
+    def is_claiming(self) -> bool:
+        """Whether messages came that this session may have been the first to be told about."""
+        return not self.is_read_only and self.snapshot.uidnext > self.claimed
 
     @property
     def recent_count(self) -> int:
@@ -105,6 +135,9 @@ class View:
         if new is self.snapshot and (old is new.uids or not may_expunge):
             return []
         out: list[bytes] = []
+        if new.names is not self.snapshot.names and new.names != self.snapshot.names:
+            # Before the first FETCH that has a new keyword (RFC 9051 §7.3.5).
+            out.append(responses.flags([*system_flags.NAMES.values(), *new.names]))
         gone = [] if new.uids is old else _gone(old, new.uids)
         last = old[-1] if old else 0
         for uid in sorted(set(new.touched_since(self.told))):
@@ -121,7 +154,7 @@ class View:
             if with_uids:
                 pieces.append(b"UID %d" % uid)
             out.append(responses.fetch(self.seq(uid), pieces))
-        self.silent.clear()
+        self.silent = _NOTHING
         self.snapshot = new
         self.told = new.modseq
         if not gone:

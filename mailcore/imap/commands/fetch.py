@@ -149,10 +149,7 @@ def _set_seen(session: Session, view: View, slices: Slices) -> tuple[Snapshot, f
         return snapshot, frozenset()
     done = messages.set_flags(snapshot.folder_id, ranges, add=system_flags.SEEN, via="imap")
     snapshot = session.snapshots.current(snapshot.folder_id)
-    for uid in done.uids:
-        at = snapshot.index(uid)
-        if at >= 0 and snapshot.modseqs[at] == done.modseq:
-            view.silent[uid] = (snapshot.flags[at], snapshot.keywords[at])
+    view.keep_silent(snapshot, done.uids, done.modseq)
     return snapshot, frozenset(done.uids)
 
 

@@ -116,6 +116,16 @@ def changes_since(folder_id: int, modseq: int) -> ChangesSince:
     return ChangesSince(state.modseq, [row for row in rows if row[3] > modseq], sorted(gone), state.uidnext)
 
 
+def changed_count(folder_id: int, modseq: int) -> int:
+    """How many messages the changes after modseq name: what changes_since would have to read."""
+    return sum(
+        seqset.count(seqset.parse_compact(uids.encode()))
+        for (uids,) in sql.rows(
+            "SELECT uids FROM change WHERE folder_id = %s AND modseq > %s", (folder_id, modseq)
+        )
+    )
+
+
 def _message_rows_of(folder_id: int, uids: Sequence[int]) -> Iterable[tuple[int, int, int, int]]:
     for start in range(0, len(uids), 2000):
         where, params = sql.any_of("uid", uids[start : start + 2000])
@@ -176,13 +186,24 @@ def raws_of(content_ids: Sequence[int]) -> dict[int, Octets]:
     return found
 
 
-def claim_recent(folder_id: int) -> int:
-    """The first uid no session has seen yet; from now on this one has (\\Recent, RFC 3501 §2.3.2)."""
+def claim_recent(folder_id: int, below: int | None = None) -> int:
+    """The first uid no session has seen yet; from now on one has seen all, or those below a uid.
+
+    (\\Recent, RFC 3501 §2.3.2.) Raises FolderGone.
+    """
     state = folder_state(folder_id)
-    if state.recent_uid < state.uidnext:
-        with transaction.atomic():
-            sql.execute(
-                "UPDATE folder SET recent_uid = %s WHERE id = %s AND recent_uid < %s",
-                (state.uidnext, folder_id, state.uidnext),
-            )
-    return state.recent_uid
+    if state.recent_uid >= (state.uidnext if below is None else below):
+        return state.recent_uid
+    with transaction.atomic():
+        # Again under lock, so that of two sessions one is the first.
+        found = sql.row(
+            f"SELECT recent_uid, uidnext FROM folder WHERE id = %s {sql.for_update()}", (folder_id,)
+        )
+        if found is None:
+            raise FolderGone
+        recent_uid, uidnext = found
+        sql.execute(
+            "UPDATE folder SET recent_uid = %s WHERE id = %s AND recent_uid < %s",
+            (seen := uidnext if below is None else below, folder_id, seen),
+        )
+    return int(recent_uid)

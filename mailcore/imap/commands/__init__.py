@@ -1,0 +1,85 @@
+"""Every command by name, with its nature: states, sequence numbers, where it runs. And what we advertise."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from mailcore.imap.commands import any as anytime
+from mailcore.imap.commands import (
+    append,
+    auth,
+    copy,
+    expunge,
+    fetch,
+    folder,
+    idle,
+    listing,
+    quota,
+    select,
+    store,
+)
+from mailcore.imap.commands import search as search
+from mailcore.imap.session import ANY, LOGGED_IN, Session, Spec, State
+
+_SPECS = (
+    Spec("CAPABILITY", ANY, "9051 §6.1.1", anytime.capability, on_loop=lambda *_: True, polls=False),
+    Spec("NOOP", ANY, "9051 §6.1.2", anytime.noop, on_loop=lambda *_: True),
+    Spec("LOGOUT", ANY, "9051 §6.1.3", anytime.logout, on_loop=lambda *_: True, polls=False),
+    Spec("ID", ANY, "2971", anytime.id_, on_loop=lambda *_: True, polls=False),
+    Spec("STARTTLS", State.NOT_AUTHENTICATED, "9051 §6.2.1", auth.starttls, polls=False),
+    Spec("LOGIN", State.NOT_AUTHENTICATED, "9051 §6.2.3", auth.login, polls=False),
+    Spec("AUTHENTICATE", State.NOT_AUTHENTICATED, "9051 §6.2.2", auth.authenticate, polls=False),
+    Spec("ENABLE", State.AUTHENTICATED, "5161", auth.enable),
+    Spec("SELECT", LOGGED_IN, "9051 §6.3.2", select.select, polls=False),
+    Spec("EXAMINE", LOGGED_IN, "9051 §6.3.3", select.select, polls=False),
+    Spec("CREATE", LOGGED_IN, "9051 §6.3.4", folder.create),
+    Spec("DELETE", LOGGED_IN, "9051 §6.3.5", folder.delete),
+    Spec("RENAME", LOGGED_IN, "9051 §6.3.6", folder.rename),
+    Spec("SUBSCRIBE", LOGGED_IN, "9051 §6.3.7", folder.subscribe),
+    Spec("UNSUBSCRIBE", LOGGED_IN, "9051 §6.3.8", folder.subscribe),
+    Spec("LIST", LOGGED_IN, "9051 §6.3.9", listing.list_),
+    Spec("LSUB", LOGGED_IN, "3501 §6.3.9", listing.list_),
+    Spec("NAMESPACE", LOGGED_IN, "2342", listing.namespace, on_loop=lambda *_: True),
+    Spec("STATUS", LOGGED_IN, "9051 §6.3.11", select.status),
+    Spec("APPEND", LOGGED_IN, "9051 §6.3.12", append.append),
+    Spec("IDLE", LOGGED_IN, "2177", idle.idle, on_loop=lambda *_: True),
+    Spec("GETQUOTA", LOGGED_IN, "9208 §4.1.1", quota.get_quota),
+    Spec("GETQUOTAROOT", LOGGED_IN, "9208 §4.1.2", quota.get_quota_root),
+    Spec("SETQUOTA", LOGGED_IN, "9208 §4.1.3", quota.set_quota),
+    Spec("CHECK", State.SELECTED, "3501 §6.4.1", anytime.noop, on_loop=lambda *_: True),
+    Spec("CLOSE", State.SELECTED, "9051 §6.4.1", select.close, polls=False),
+    Spec("UNSELECT", State.SELECTED, "9051 §6.4.2", select.close, polls=False),
+    Spec("EXPUNGE", State.SELECTED, "9051 §6.4.3", expunge.expunge),
+    Spec("UID EXPUNGE", State.SELECTED, "4315 §2.1", expunge.expunge),
+    Spec("SEARCH", State.SELECTED, "9051 §6.4.4", search.search, uses_seqs=True, on_loop=search.from_memory),
+    Spec("UID SEARCH", State.SELECTED, "9051 §6.4.9", search.search, on_loop=search.from_memory),
+    Spec("FETCH", State.SELECTED, "9051 §6.4.5", fetch.fetch, uses_seqs=True, on_loop=fetch.from_memory),
+    Spec("UID FETCH", State.SELECTED, "9051 §6.4.9", fetch.fetch, on_loop=fetch.from_memory),
+    Spec("STORE", State.SELECTED, "9051 §6.4.6", store.store, uses_seqs=True),
+    Spec("UID STORE", State.SELECTED, "9051 §6.4.9", store.store),
+    Spec("COPY", State.SELECTED, "9051 §6.4.7", copy.copy),
+    Spec("UID COPY", State.SELECTED, "9051 §6.4.9", copy.copy),
+    Spec("MOVE", State.SELECTED, "6851", copy.move),
+    Spec("UID MOVE", State.SELECTED, "6851", copy.move),
+)
+REGISTRY = {spec.name: spec for spec in _SPECS}
+
+_BEFORE_LOGIN = ("IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE")
+_AFTER_LOGIN = (
+    *_BEFORE_LOGIN, "IDLE", "NAMESPACE", "CHILDREN", "UNSELECT", "UIDPLUS", "MOVE", "SPECIAL-USE", "QUOTA",
+    "QUOTA=RES-STORAGE",
+)  # fmt: skip
+
+
+def capabilities(session: Session) -> list[str]:
+    """What is honoured in this state and on this connection (RFC 9051 §7.2.2)."""
+    if session.state is not State.NOT_AUTHENTICATED:
+        return [*_AFTER_LOGIN, f"APPENDLIMIT={settings.HOSTMAIL_MAX_MESSAGE}"]
+    names = list(_BEFORE_LOGIN)
+    if session.surroundings.can_starttls:
+        names.append("STARTTLS")
+    if session.surroundings.may_login:
+        names += [f"AUTH={name}" for name in auth.MECHANISMS]
+    else:
+        names.append("LOGINDISABLED")
+    return names

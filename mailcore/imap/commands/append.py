@@ -1,0 +1,63 @@
+"""APPEND (RFC 9051 §6.3.12, RFC 4315 APPENDUID)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mailcore.errors import BadMessage, BadSyntax, MessageTooBig, NoSuchFolder, TryCreate
+from mailcore.imap.session import Done, File, Handler, Session
+from mailcore.imap.wire import responses
+from mailcore.imap.wire.values import Append, NewMessage
+from mailcore.message import flags as system_flags
+from mailcore.services import folders, messages
+from mailcore.services.messages import Filing, Mail, Unit
+
+
+def split_flags(names: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+    """System flags as bits, and the keywords."""
+    bits = 0
+    keywords = []
+    for name in names:
+        if bit := system_flags.bit(name):
+            bits |= bit
+        else:
+            keywords.append(name)
+    return bits, tuple(keywords)
+
+
+def append(session: Session, command: Append) -> Handler:
+    if len(command.messages) != 1:
+        raise BadSyntax("APPEND takes one message")
+    try:
+        state = folders.find(session.mailbox_id, command.folder)
+    except NoSuchFolder as error:
+        raise TryCreate from error
+    mail = _mail(session, command.messages[0], state.folder_id)
+    filed = yield File(Unit([mail], enforce_quota=True))
+    code = responses.appenduid(filed[0].uidvalidity, ((filed[0].uid, filed[0].uid),))
+    return Done("APPEND completed", code)
+
+
+def _mail(session: Session, new: NewMessage, folder_id: int) -> Mail:
+    if not new.raw:
+        raise BadMessage("An empty message cannot be kept")
+    if len(new.raw) > session.surroundings.max_message:
+        raise MessageTooBig
+    if b"\0" in new.raw:
+        raise BadMessage("NUL is not allowed in a message (RFC 9051 section 6.3.12)")
+    flags, keywords = split_flags(new.flags)
+    date, offset = None, 0
+    if new.internal_date is not None:
+        date = int(new.internal_date.timestamp())
+        east = new.internal_date.utcoffset()
+        offset = int(east.total_seconds()) // 60 if east is not None else 0
+    filing = Filing(
+        session.tenant_id,
+        session.mailbox_id,
+        folder_id,
+        flags=flags,
+        keywords=keywords,
+        internal_date=date,
+        internal_offset=offset,
+    )
+    return Mail(messages.prepare(new.raw), [filing])

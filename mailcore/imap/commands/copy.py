@@ -1,0 +1,46 @@
+"""COPY and MOVE (RFC 9051 §6.4.7, RFC 6851, RFC 4315 COPYUID)."""
+
+from __future__ import annotations
+
+from mailcore.errors import NoSuchFolder, TryCreate
+from mailcore.imap.commands.store import writable
+from mailcore.imap.session import Done, Handler, Session
+from mailcore.imap.wire import responses
+from mailcore.imap.wire.values import Copy
+from mailcore.services import folders, messages
+
+
+def copy(session: Session, command: Copy) -> Handler:
+    view = session.selected
+    ranges = view.uid_ranges(command.numbers, uid=command.uid)
+    target = _target(session, command.folder)
+    if not ranges:
+        return Done("Nothing to copy")
+    copied = messages.copy(view.snapshot.folder_id, ranges, target)
+    if not copied.source_uids:
+        return Done("Nothing to copy")
+    return Done(
+        "COPY completed", responses.copyuid(copied.uidvalidity, copied.source_uids, copied.target_uids)
+    )
+    yield b""
+
+
+def move(session: Session, command: Copy) -> Handler:
+    """COPYUID comes untagged before the EXPUNGEs, which the news bring (RFC 6851 §4.3)."""
+    view = writable(session)
+    ranges = view.uid_ranges(command.numbers, uid=command.uid)
+    target = _target(session, command.folder)
+    if not ranges:
+        return Done("Nothing to move")
+    moved = messages.move(view.snapshot.folder_id, ranges, target, via="imap")
+    if moved.source_uids:
+        code = responses.copyuid(moved.uidvalidity, moved.source_uids, moved.target_uids)
+        yield responses.ok("Moved", code=code)
+    return Done("MOVE completed")
+
+
+def _target(session: Session, name: str) -> int:
+    try:
+        return folders.find(session.mailbox_id, name).folder_id
+    except NoSuchFolder as error:
+        raise TryCreate from error

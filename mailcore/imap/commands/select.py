@@ -1,0 +1,80 @@
+"""Opening and leaving a folder: SELECT, EXAMINE, CLOSE, UNSELECT, CHECK, STATUS (RFC 9051 §6.3, §6.4)."""
+
+from __future__ import annotations
+
+from mailcore import limits
+from mailcore.imap.session import Done, Handler, Session
+from mailcore.imap.view import View
+from mailcore.imap.wire import responses
+from mailcore.imap.wire.values import Select, Simple, Status
+from mailcore.message import flags as system_flags
+from mailcore.services import folders, messages
+
+
+def select(session: Session, command: Select) -> Handler:
+    """Leaves the old folder first, whatever becomes of the new one (RFC 9051 §6.3.2)."""
+    session.unselect()
+    state = folders.find(session.mailbox_id, command.folder)
+    is_read_only = command.name == "EXAMINE"
+    snapshot = session.snapshots.current(state.folder_id)
+    first_recent = state.recent_uid
+    if not is_read_only:
+        first_recent = messages.claim_recent(state.folder_id, snapshot.uidnext)
+    view = View(snapshot, is_read_only=is_read_only, first_recent=first_recent)
+    session.select(view, state.name)
+
+    system = list(system_flags.NAMES.values())
+    may_grow = len(snapshot.names) < limits.KEYWORDS
+    lines = [
+        responses.flags([*system, *snapshot.names]),
+        responses.exists(len(snapshot.uids)),
+        responses.recent(view.recent_count),
+        responses.ok("UIDs valid", code=b"UIDVALIDITY %d" % snapshot.uidvalidity),
+        responses.ok("Predicted next UID", code=b"UIDNEXT %d" % snapshot.uidnext),
+    ]
+    if is_read_only:
+        lines.append(responses.ok("Read-only", code=responses.permanentflags([], keywords=False)))
+    else:
+        kept = responses.permanentflags([*system, *snapshot.names], keywords=may_grow)
+        lines.append(responses.ok("Flags kept", code=kept))
+    if (unseen := _first_unseen(view)) is not None:
+        lines.append(responses.ok("First unseen", code=b"UNSEEN %d" % unseen))
+    yield b"".join(lines)
+    return Done(f"{command.name} completed", b"READ-ONLY" if is_read_only else b"READ-WRITE")
+
+
+def _first_unseen(view: View) -> int | None:
+    for at, flags in enumerate(view.snapshot.flags):
+        if not flags & system_flags.SEEN:
+            return at + 1
+    return None
+
+
+def close(session: Session, command: Simple) -> Handler:
+    """CLOSE expunges silently what is \\Deleted; UNSELECT does not (RFC 3691)."""
+    view = session.selected
+    if command.name == "CLOSE" and not view.is_read_only:
+        messages.expunge(view.snapshot.folder_id, via="imap")
+    session.unselect()
+    return Done(f"{command.name} completed")
+    yield b""
+
+
+def status(session: Session, command: Status) -> Handler:
+    state = folders.find(session.mailbox_id, command.folder)
+    values = {
+        "MESSAGES": state.message_count,
+        "RECENT": _recent_count(session, state),
+        "UIDNEXT": state.uidnext,
+        "UIDVALIDITY": state.uidvalidity,
+        "UNSEEN": state.unseen_count,
+    }
+    yield responses.status(state.name, [(item, values[item]) for item in command.items])
+    return Done("STATUS completed")
+
+
+def _recent_count(session: Session, state: messages.FolderState) -> int:
+    if state.recent_uid >= state.uidnext:
+        return 0
+    snapshot = session.snapshots.current(state.folder_id)
+    return sum(uid >= state.recent_uid for uid in snapshot.uids)
