@@ -460,9 +460,11 @@ class Connection(asyncio.Protocol):
     def _start_tls(self, goodbye: bytes) -> None:
         """The handshake, in a task. What came in the clear and was not run yet never is (RFC 3207 §6)."""
         assert self.transport is not None
+        # From here on the client's octets are its handshake.
+        self.transport.pause_reading()
+        self.receiver.take_rest()
         self._flush()
         self._write(goodbye)
-        self.receiver.take_rest()
         handshake = self.imap.loop.create_task(self.imap.start_tls(self, self.transport))
         handshake.add_done_callback(self._handshaken)
 
@@ -476,7 +478,6 @@ class Connection(asyncio.Protocol):
             return
         self.transport = transport
         transport.set_write_buffer_limits(limits.IMAP_WRITE_BUFFER_OCTETS)
-        self.receiver.take_rest()
         self.is_reading = True
         surroundings = self.session.surroundings
         surroundings.is_tls = surroundings.may_login = True
