@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import lru_cache
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -16,6 +17,11 @@ _UNFIT = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
 def date(moment: dt.datetime) -> str:
     """RFC 5322 §3.3 date-time of an aware moment; English whatever the locale."""
+    return _date(moment.replace(microsecond=0))
+
+
+@lru_cache(maxsize=64)
+def _date(moment: dt.datetime) -> str:
     offset = moment.strftime("%z")[:5]
     return (
         f"{_DAYS[moment.weekday()]}, {moment.day} {_MONTHS[moment.month - 1]} {moment.year}"

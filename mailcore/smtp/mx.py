@@ -10,7 +10,7 @@ from aiosmtpd.smtp import Envelope, Session
 from mailcore import limits
 from mailcore.errors import BadAddress, MailError, TooManyRecipients
 from mailcore.message.address import parse_path
-from mailcore.services import inbound
+from mailcore.services import inbound, messages
 from mailcore.smtp.protocol import Protocol, Sessions, refuse_bare_line_ends
 
 if TYPE_CHECKING:
@@ -74,11 +74,11 @@ class MX(Protocol):
 async def drive(maild: Maild, steps: inbound.Steps, octets: int) -> str:
     """Run a generator that yields units to be filed until it returns the reply.
 
-    The first step scans and compresses: a big message does that in a thread, so that it does not
-    hold up everybody else's small ones.
+    The first step scans and compresses, and a big message's body goes to a file: all that in a thread,
+    so that it does not hold up everybody else's small ones.
     """
     if octets > limits.LOOP_OCTETS:
-        unit = await asyncio.get_running_loop().run_in_executor(None, next, steps)
+        unit = await asyncio.get_running_loop().run_in_executor(None, _prepared, steps)
     else:
         unit = next(steps)
     try:
@@ -91,6 +91,12 @@ async def drive(maild: Maild, steps: inbound.Steps, octets: int) -> str:
                 unit = steps.send(filed)
     except StopIteration as done:
         return str(done.value)
+
+
+def _prepared(steps: inbound.Steps) -> messages.Unit:
+    unit = next(steps)
+    messages.store_bodies(unit)
+    return unit
 
 
 def protocol_word(*, extended: bool, tls: bool, utf8: bool, authenticated: bool = False) -> str:

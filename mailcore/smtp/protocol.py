@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 logging.getLogger("mail.log").setLevel(logging.WARNING)
 
 _END = b"\r\n.\r\n"
+# Replies that never wait for company: what follows them is not a command, or nothing.
+_AT_ONCE = frozenset({"220", "221", "421"})
 _PATH = re.compile(r"<([^<>\s\"\\]+@[^<>\s\"\\@]+)>(?: +(.*))?\Z")
 _ENHANCED = re.compile(r"[245]\d\d [245]\.\d{1,3}\.\d{1,3}\b")
 # Enhanced codes for the replies that aiosmtpd words itself (RFC 2034, RFC 3463 §3.6).
@@ -66,6 +68,8 @@ class Protocol(SMTP):
         self.errors = 0
         self.peer_address = ""
         self._in_transaction = False
+        # Replies to pipelined commands, on their way out together.
+        self._held = b""
         # aiosmtpd keeps this in its class, shared by all connections, and EHLO adds to it.
         self.command_size_limits = collections.defaultdict(lambda: limits.SMTP_COMMAND_OCTETS)
         super().__init__(
@@ -130,12 +134,20 @@ class Protocol(SMTP):
         if code[0] in "45" and code != "421":
             self.errors += 1
             if self.errors >= limits.SMTP_ERRORS:
-                self._writer.write(text.encode() + b"\r\n")
-                text = "421 4.7.0 Too many errors, goodbye"
-                await super().push(text)
+                await self.say(f"{text}\r\n421 4.7.0 Too many errors, goodbye")
                 self._writer.close()
                 return
-        await super().push(text)
+        if code[0] != "3" and code not in _AT_ONCE and b"\n" in self._reader._buffer:  # type: ignore[attr-defined]
+            # The next command is here already: its reply goes out with this one, in one write (RFC 2920).
+            self._held += text.encode() + b"\r\n"
+        else:
+            await self.say(text)
+
+    async def say(self, text: str) -> None:
+        """Write text and whatever replies were held for it."""
+        self._writer.write(self._held + text.encode() + b"\r\n")
+        self._held = b""
+        await self._writer.drain()
 
     def _is_extended(self) -> bool:
         return self.session is not None and self.session.extended_smtp
@@ -173,8 +185,7 @@ class Protocol(SMTP):
         if mechanisms := self.offered_mechanisms():
             words.append(f"AUTH {' '.join(mechanisms)}")
         lines = [f"250-{word}" for word in words[:-1]] + [f"250 {words[-1]}"]
-        self._writer.write("\r\n".join(lines).encode() + b"\r\n")
-        await self._writer.drain()
+        await self.say("\r\n".join(lines))
 
     async def smtp_HELO(self, hostname: str) -> None:
         if not hostname:

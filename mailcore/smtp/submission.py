@@ -117,14 +117,13 @@ class SubmissionProtocol(Protocol):
         """The client's answer, decoded: the initial one (RFC 4954 §4), or its next line after a challenge."""
         if initial:
             return sasl.decode(initial.encode("utf-8", "surrogateescape"))
-        self._writer.write(b"334 " + challenge + b"\r\n")
-        await self._writer.drain()
+        await self.say(f"334 {challenge.decode()}")
         self._reset_timeout()
         try:
             line = await self._reader.readuntil(b"\n")
         except asyncio.LimitOverrunError as error:
             # Nobody has such a password; and what follows it is no command.
-            self._writer.write(b"500 5.5.6 That line is too long\r\n")
+            await self.say("500 5.5.6 That line is too long")
             raise ConnectionResetError from error
         except asyncio.IncompleteReadError as error:
             raise ConnectionResetError from error
@@ -152,8 +151,7 @@ class SubmissionProtocol(Protocol):
         await asyncio.sleep(getattr(error, "wait_seconds", 0.0))
         self.failed_logins += 1
         if self.failed_logins >= limits.SMTP_AUTH_FAILURES:
-            self._writer.write(error.smtp_reply().encode() + b"\r\n")
-            await self.push("421 4.7.0 Too many failed logins, goodbye")
+            await self.say(f"{error.smtp_reply()}\r\n421 4.7.0 Too many failed logins, goodbye")
             self._writer.close()
         elif isinstance(error, LoginFailed):
             await self.push(error.smtp_reply())

@@ -4,7 +4,7 @@ Rules all of it follows: a change happens under its mailbox's row lock, takes th
 modseq, writes a row to the change log, and rings the mailbox when it is committed.
 """
 
-from mailcore.services.messages.append import append_many
+from mailcore.services.messages.append import append_many, store_bodies
 from mailcore.services.messages.change import ALL, Changed, Copied, copy, expunge, move, set_flags
 from mailcore.services.messages.octets import prepare
 from mailcore.services.messages.read import (
@@ -54,4 +54,5 @@ __all__ = [
     "raw_of",
     "raws_of",
     "set_flags",
+    "store_bodies",
 ]

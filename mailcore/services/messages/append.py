@@ -50,13 +50,19 @@ def append_many(units: Sequence[Unit]) -> list[list[Filed] | MailError]:
     Any other exception rolls everything back: the clerk then tries the units one by one.
     """
     for unit in units:
-        _store_large_bodies(unit)
+        store_bodies(unit)
     with transaction.atomic():
         return _Batch(units).run()
 
 
-def _store_large_bodies(unit: Unit) -> None:
-    """Octets first, then the row that names them: a crash in between leaves a file for the sweep."""
+def store_bodies(unit: Unit) -> None:
+    """Put large bodies into the storage backend: octets first, then the row that names them.
+
+    A crash in between leaves a file for the sweep. append_many does it for who has not; a busy server
+    does it beforehand in another thread, so that small messages need not wait for it.
+    """
+    if unit.bodies_are_stored:
+        return
     large = {
         (tenant, mail.prepared.sha256.hex()): mail.prepared.payload
         for mail in unit.mails
@@ -65,6 +71,7 @@ def _store_large_bodies(unit: Unit) -> None:
     }
     if large:
         blobs.put_many([(tenant, name, payload) for (tenant, name), payload in large.items()])
+    unit.bodies_are_stored = True
 
 
 def _tenants(mail: Mail) -> set[int]:

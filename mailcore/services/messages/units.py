@@ -71,6 +71,8 @@ class Unit:
     sender: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     within: Callable[[list[dict[int, int]]], None] | None = None
+    # Large bodies lie in the storage backend already (store_bodies).
+    bodies_are_stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
