@@ -1,0 +1,59 @@
+import pytest
+
+from mailcore.models import Message
+from mailcore.services import mailboxes, messages
+from tests.mailcore.imap.commands.talking import Talk
+
+RAW = b"Subject: hi\r\n\r\nHello\r\n"
+
+
+def append(talk: Talk, arguments: str, raw: bytes = RAW) -> str:
+    return talk.say(b"APPEND %b {%d}\r\n" % (arguments.encode(), len(raw)), raw)
+
+
+def test_files_with_flags_and_date(alice):
+    said = append(alice, 'Sent (\\Seen \\Flagged $Work) "29-Feb-2024 23:30:00 -0500"')
+    state = alice.say("STATUS Sent (UIDVALIDITY)").split("UIDVALIDITY ")[1].split(")")[0]
+    assert said == f"a OK [APPENDUID {state} 1] APPEND completed\r\n"
+    alice.say("SELECT Sent")
+    assert alice.say("FETCH 1 (FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])") == (
+        '* 1 FETCH (FLAGS (\\Seen \\Flagged $Work \\Recent) INTERNALDATE "29-Feb-2024 23:30:00 -0500" '
+        f"RFC822.SIZE {len(RAW)} BODY[] {{{len(RAW)}}}\r\n{RAW.decode()})\r\na OK FETCH completed\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "raw", [b"\n", b"no header at all", b"Subject: \xff\xfe\r\n\r\n\x80", b"a\rb\nc", b"\r\n" * 3]
+)
+def test_keeps_octets_exactly(alice, raw):
+    append(alice, "INBOX", raw)
+    alice.say("SELECT INBOX")
+    assert f"RFC822.SIZE {len(raw)}" in alice.say("FETCH 1 RFC822.SIZE")
+    assert messages.raw_of(Message.objects.get().content_id).raw == raw
+
+
+def test_into_the_selected_folder_is_told_before_the_answer(selected):
+    said = append(selected, "INBOX")
+    assert said.startswith("* 6 EXISTS\r\n* 6 RECENT\r\na OK [APPENDUID ")
+
+
+def test_refusals(alice, cast):
+    assert append(alice, "Nowhere").startswith("a NO [TRYCREATE] ")
+    assert append(alice, "INBOX", b"a\0b").startswith("a NO [CANNOT] ")
+    assert append(alice, "INBOX", b"").startswith("a NO [CANNOT] ")
+    alice.session.surroundings.max_message = 10
+    assert append(alice, "INBOX").startswith("a NO [TOOBIG] ")
+    assert not Message.objects.exists()
+
+
+def test_over_quota(alice, cast):
+    mailboxes.set_quota(cast.alice.mailbox, len(RAW) + 5, actor=None)
+    assert append(alice, "INBOX").startswith("a OK ")
+    assert append(alice, "INBOX").startswith("a NO [OVERQUOTA] ")
+    alice.say("SELECT INBOX")
+    assert alice.say("COPY 1 Sent").startswith("a NO [OVERQUOTA] ")
+
+
+def test_takes_one_message(alice):
+    said = alice.say(b"APPEND INBOX {1}\r\n {1}\r\n", b"a", b"b")
+    assert said.startswith("a BAD ")

@@ -1,0 +1,111 @@
+from base64 import b64encode
+
+import pytest
+
+from mailcore.imap.session import State
+from mailcore.services import mailboxes, tenants
+from tests.cast import PASSWORD
+from tests.mailcore.imap.commands.talking import Talk
+
+
+def plain(name: str, password: str = PASSWORD, authorize: str = "") -> str:
+    return b64encode(f"{authorize}\0{name}\0{password}".encode()).decode()
+
+
+def test_login(cast):
+    talk = Talk()
+    said = talk.say(f'LOGIN alice@acme.test "{PASSWORD}"')
+    assert said.startswith("a OK [CAPABILITY IMAP4rev1 ")
+    assert talk.session.mailbox_id == cast.alice.mailbox.pk
+    assert talk.say(f'LOGIN alice@acme.test "{PASSWORD}"') == "a BAD You are logged in already\r\n"
+
+
+def test_login_with_literals(cast):
+    said = Talk().say(b"LOGIN {15}\r\n {28}\r\n", b"ALICE@acme.test", PASSWORD.encode())
+    assert said.startswith("a OK [CAPABILITY ")
+
+
+@pytest.mark.parametrize("name", ["alice@acme.test", "nobody@acme.test", "x", '""', '"a@b@c"'])
+def test_a_wrong_login_says_nothing(cast, name):
+    talk = Talk()
+    assert talk.say(f"LOGIN {name} nope") == "a NO [AUTHENTICATIONFAILED] Wrong name or password\r\n"
+    assert talk.session.state is State.NOT_AUTHENTICATED
+
+
+def test_octets_that_are_no_text_are_a_wrong_login(cast):
+    said = Talk().say(b'LOGIN "\xff\xfe" "\xff"')
+    assert said == "a NO [AUTHENTICATIONFAILED] Wrong name or password\r\n"
+    assert "AUTHENTICATIONFAILED" in Talk().say(b'LOGIN alice@acme.test "\xff"')
+
+
+def test_many_wrong_logins_are_slowed(cast):
+    talk = Talk()
+    for number in range(6):
+        talk.say(f"LOGIN alice@acme.test wrong{number}")
+    assert talk.paused == sorted(talk.paused)
+    assert talk.paused[-1] > 0
+
+
+def test_no_login_in_the_clear(cast):
+    talk = Talk(may_login=False)
+    for line in (f'LOGIN alice@acme.test "{PASSWORD}"', f"AUTHENTICATE PLAIN {plain('alice@acme.test')}"):
+        assert talk.say(line).startswith("a NO [PRIVACYREQUIRED] ")
+    assert talk.session.state is State.NOT_AUTHENTICATED
+
+
+def test_authenticate_plain(cast):
+    assert Talk().say(f"AUTHENTICATE PLAIN {plain('alice@acme.test')}").startswith("a OK ")
+    said = Talk().say("AUTHENTICATE plain", lines=(plain("alice@acme.test").encode(),))
+    assert said.startswith("+ \r\na OK ")
+    same = plain("alice@acme.test", authorize="alice@acme.test")
+    assert Talk().say(f"AUTHENTICATE PLAIN {same}").startswith("a OK ")
+    other = plain("alice@acme.test", authorize="bob@acme.test")
+    assert "NO [AUTHENTICATIONFAILED]" in Talk().say(f"AUTHENTICATE PLAIN {other}")
+
+
+def test_authenticate_login(cast):
+    lines = b64encode(b"alice@acme.test"), b64encode(PASSWORD.encode())
+    said = Talk().say("AUTHENTICATE LOGIN", lines=lines)
+    assert said.startswith("+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\na OK ")
+    initial = Talk().say(f"AUTHENTICATE LOGIN {lines[0].decode()}", lines=lines[1:])
+    assert initial.startswith("+ UGFzc3dvcmQ6\r\na OK ")
+
+
+@pytest.mark.parametrize("answer", [b"*", b"!!!", b64encode(b"no nul"), b64encode(b"a\0b"), b"====", b""])
+def test_answers_that_are_none(cast, answer):
+    talk = Talk()
+    assert "a BAD " in talk.say("AUTHENTICATE PLAIN", lines=(answer,))
+    assert talk.session.state is State.NOT_AUTHENTICATED
+
+
+def test_unknown_mechanisms(cast):
+    assert Talk().say("AUTHENTICATE CRAM-MD5").startswith("a BAD ")
+
+
+def test_suspended(cast):
+    mailboxes.suspend(cast.alice.mailbox, actor=None)
+    assert Talk().say(f'LOGIN alice@acme.test "{PASSWORD}"').startswith("a NO [CONTACTADMIN] ")
+    tenants.suspend(cast.charlie.tenant, "bill", actor=None)
+    assert Talk().say(f'LOGIN charlie@charlie.test "{PASSWORD}"').startswith("a NO [CONTACTADMIN] ")
+
+
+def test_starttls_answers_in_the_clear_and_once():
+    assert Talk().say("STARTTLS") == "a OK Begin TLS negotiation now\r\n"
+    assert Talk(is_tls=True).say("STARTTLS").startswith("a BAD ")
+
+
+def test_starttls_is_for_strangers(alice):
+    assert alice.say("STARTTLS").startswith("a BAD ")
+
+
+def test_enable_enables_what_there_is(alice):
+    assert alice.say("ENABLE X-NONE CONDSTORE") == "* ENABLED\r\na OK ENABLE completed\r\n"
+    assert Talk().say("ENABLE X").startswith("a BAD ")
+
+
+@pytest.mark.parametrize(
+    "line", ["NOOP", 'LIST "" *', "SELECT INBOX", "FETCH 1 FLAGS", "APPEND INBOX {1}\r\n", "IDLE", "CLOSE"]
+)
+def test_strangers_may_do_nothing(db, line):
+    said = Talk().say(line, b"x")
+    assert said == ("a OK NOOP completed\r\n" if line == "NOOP" else "a BAD Please log in first\r\n")

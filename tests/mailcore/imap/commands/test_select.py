@@ -1,0 +1,101 @@
+import pytest
+
+from mailcore.imap.session import State
+from tests.mailcore.imap.commands.talking import Talk
+
+
+def test_tells_all_there_is_to_know(selected):
+    validity = selected.session.view.snapshot.uidvalidity
+    selected.say("STORE 1:2 +FLAGS (\\Seen $Work)")
+    assert selected.say("SELECT inbox").splitlines() == [
+        "* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $Work)",
+        "* 5 EXISTS",
+        "* 0 RECENT",
+        f"* OK [UIDVALIDITY {validity}] UIDs valid",
+        "* OK [UIDNEXT 6] Predicted next UID",
+        "* OK [PERMANENTFLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $Work \\*)] Flags kept",
+        "* OK [UNSEEN 3] First unseen",
+        "a OK [READ-WRITE] SELECT completed",
+    ]
+
+
+def test_examine_may_change_nothing(selected):
+    said = selected.say("EXAMINE INBOX")
+    assert "* OK [PERMANENTFLAGS ()] Read-only" in said
+    assert said.endswith("a OK [READ-ONLY] EXAMINE completed\r\n")
+    for line in ("STORE 1 FLAGS (\\Seen)", "EXPUNGE", "UID EXPUNGE 1", "MOVE 1 Trash"):
+        assert selected.say(line).startswith("a NO [NOPERM] ")
+    selected.say("FETCH 1 BODY[]")
+    assert "\\Seen" not in selected.say("FETCH 1 FLAGS")
+    assert selected.say("CLOSE") == "a OK CLOSE completed\r\n"
+
+
+def test_a_select_that_fails_leaves_no_folder(selected):
+    assert selected.say("SELECT Nowhere").startswith("a NO [NONEXISTENT] ")
+    assert selected.session.state is State.AUTHENTICATED
+    assert selected.say("FETCH 1 FLAGS") == "a BAD Please select a folder first\r\n"
+
+
+def test_the_first_session_claims_what_is_recent(cast):
+    first, second = Talk(cast.alice), Talk(cast.alice)
+    first.append()
+    first.append()
+    assert "* 2 RECENT" in first.say("EXAMINE INBOX")
+    assert "* 2 RECENT" in first.say("SELECT INBOX")
+    assert "* 0 RECENT" in second.say("SELECT INBOX")
+    assert first.say("UID FETCH 2 FLAGS").startswith("* 2 FETCH (UID 2 FLAGS (\\Recent))")
+    assert second.say("UID FETCH 2 FLAGS").startswith("* 2 FETCH (UID 2 FLAGS ())")
+    assert first.say("SEARCH RECENT").startswith("* SEARCH 1 2\r\n")
+    assert "* 0 RECENT" in first.say("SELECT INBOX")
+
+
+def test_what_a_session_was_told_is_recent_to_no_later_one(cast):
+    first = Talk(cast.alice)
+    first.say("SELECT INBOX")
+    Talk(cast.alice).append()
+    assert "* 1 RECENT" in first.say("NOOP")
+    first.say("UNSELECT")
+    assert "* 0 RECENT" in first.say("SELECT INBOX")
+
+
+def test_close_expunges_silently_and_unselect_does_not(selected):
+    selected.say("STORE 2:3 +FLAGS (\\Deleted)")
+    assert selected.say("UNSELECT") == "a OK UNSELECT completed\r\n"
+    assert "* 5 EXISTS" in selected.say("SELECT INBOX")
+    assert selected.say("CLOSE") == "a OK CLOSE completed\r\n"
+    assert "* 3 EXISTS" in selected.say("SELECT INBOX")
+
+
+def test_status(selected):
+    selected.say("STORE 1 +FLAGS (\\Seen)")
+    Talk(selected.person).append()
+    validity = selected.session.view.snapshot.uidvalidity
+    said = Talk(selected.person).say("STATUS inbox (UNSEEN MESSAGES UIDNEXT UIDVALIDITY RECENT)")
+    assert said == (
+        f'* STATUS "INBOX" (UNSEEN 5 MESSAGES 6 UIDNEXT 7 UIDVALIDITY {validity} RECENT 1)\r\n'
+        "a OK STATUS completed\r\n"
+    )
+    assert Talk(selected.person).say("STATUS x (MESSAGES)").startswith("a NO [NONEXISTENT] ")
+
+
+def test_nobody_sees_the_folders_of_others(cast):
+    alice, charlie = Talk(cast.alice), Talk(cast.charlie)
+    alice.say("CREATE Secret")
+    for line in ("SELECT Secret", "STATUS Secret (MESSAGES)", "DELETE Secret", "RENAME Secret Mine"):
+        assert charlie.say(line).startswith("a NO [NONEXISTENT] ")
+    assert "Secret" not in charlie.say('LIST "" *')
+
+
+@pytest.mark.parametrize("name", ["a//b", "/", "a\tb", '""', "../../etc/passwd", "&Jjo-"])
+def test_odd_names(alice, name):
+    assert alice.say(f"SELECT {name}").split()[1] in ("NO", "BAD")
+
+
+def test_a_folder_deleted_by_another_ends_the_session(cast):
+    first, second = Talk(cast.alice), Talk(cast.alice)
+    first.say("CREATE Gone")
+    first.append(folder="Gone")
+    first.say("SELECT Gone")
+    second.say("DELETE Gone")
+    assert first.say("FETCH 1 BODY[]").endswith("* BYE The selected folder was deleted\r\n")
+    assert first.session.state is State.LOGOUT
