@@ -245,11 +245,14 @@ def ports() -> dict[str, int]:
     }
 
 
+def own_address() -> str:
+    """Return the address at which we reach our own listeners."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.HOSTMAIL_BIND, settings.HOSTMAIL_BIND)  # noqa: S104
+
+
 def is_open(port: int) -> bool:
     """Say whether something accepts connections at our address and this port."""
-    address = settings.HOSTMAIL_BIND.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - compared, not bound
-    address = "::1" if address == "::" else address
-    with suppress(OSError), socket.create_connection((address, port), timeout=2):
+    with suppress(OSError), socket.create_connection((own_address(), port), timeout=2):
         return True
     return False
 

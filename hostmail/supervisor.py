@@ -10,22 +10,28 @@ import asyncio
 import contextlib
 import fcntl
 import functools
+import json
+import logging.config
 import os
 import signal
+import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import IO, NoReturn, TextIO
 
 import structlog
 
 from hostmail import private_redis
+from hostmail.log import configure
 from mailcore.outside.processes import die_with_parent
 
 log = structlog.get_logger(__name__)
 
+ROOT = Path(__file__).resolve().parent.parent
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 START_SECONDS = 60
 STOP_SECONDS = 10
 STEADY_SECONDS = 60
@@ -36,20 +42,43 @@ class StartFailed(Exception):
     """The service cannot start; the text is one line for the person who started it."""
 
 
-@dataclass
-class Child:
-    """One process that is kept running: how to start it, and how it is doing."""
+@dataclass(frozen=True)
+class Part:
+    """A process to run: what to start, and how it shows that it is ready."""
 
     name: str
     command: list[str]
-    env: Mapping[str, str]
-    is_ready: Callable[[], Awaitable[bool]] | None = None  # None: it says `ready`
-    output: int | None = None
+    env: dict[str, str] = field(default_factory=dict)  # beside what the supervisor has itself
+    socket: str = ""  # a Redis that is ready when it answers here; otherwise it says `ready`
+    output: str = ""  # a file for what it prints
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the supervisor has to know, made by `manage.py up` while Django is at hand."""
+
+    stages: list[list[Part]]
+    said: str  # printed when all are ready
+    probes: list[tuple[str, int]]  # where something must listen by then
+    log_level: str
+    log_form: str
+    lock: int  # descriptor of the lock on the data folder, kept open to the end
+
+
+@dataclass
+class Child:
+    """A part that is kept running, and how it is doing."""
+
+    part: Part
     process: asyncio.subprocess.Process | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     failed: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False
     _keeper: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.part.name
 
     def start(self) -> None:
         self._keeper = asyncio.create_task(self._keep(), name=self.name)
@@ -70,25 +99,33 @@ class Child:
             await asyncio.sleep(pause)
 
     async def _run_once(self) -> int:
-        self.process = await asyncio.create_subprocess_exec(
-            *self.command,
-            env=self.env,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE if self.output is None else self.output,
-            stderr=None if self.output is None else asyncio.subprocess.STDOUT,
-            # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which stops in order.
-            start_new_session=True,
-            preexec_fn=functools.partial(die_with_parent, os.getpid()),
-        )
+        output = self._open_output()
+        try:
+            self.process = await asyncio.create_subprocess_exec(
+                *self.part.command,
+                env={**os.environ, **self.part.env},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output or asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT if output else None,
+                # A session of its own: Ctrl-C reaches the supervisor alone, which stops all in order.
+                start_new_session=True,
+                preexec_fn=functools.partial(die_with_parent, os.getpid()),
+            )
+        finally:
+            if output:
+                output.close()
         watcher = asyncio.create_task(self._watch(self.process))
         try:
             return await self.process.wait()
         finally:
             watcher.cancel()
 
+    def _open_output(self) -> IO[bytes] | None:
+        return Path(self.part.output).open("wb") if self.part.output else None
+
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
-        if self.is_ready is not None:
-            while not await self.is_ready():
+        if self.part.socket:
+            while not await redis_answers(self.part.socket):
                 await asyncio.sleep(0.02)
             self.ready.set()
             return
@@ -126,8 +163,8 @@ class Child:
 class Supervisor:
     """Keeps the children of one data folder; `stages` are started, and waited for, one after the other."""
 
-    def __init__(self, stages: list[list[Child]]) -> None:
-        self.stages = stages
+    def __init__(self, stages: list[list[Part]]) -> None:
+        self.stages = [[Child(part) for part in stage] for stage in stages]
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -138,8 +175,9 @@ class Supervisor:
     async def run(self, started: Callable[[], None]) -> int:
         """Start all, call `started` when all are ready, and return the exit status after the end."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in SIGNALS:
             loop.add_signal_handler(number, self.ask_to_stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         try:
             for stage in self.stages:
                 for child in stage:
@@ -196,43 +234,39 @@ class Supervisor:
 # --- The parts -----------------------------------------------------------------------------------
 
 
-def redis_child(program: str, folder: Path, socket: Path) -> Child:
+async def redis_answers(path: str) -> bool:
+    try:
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b"PING\r\n")
+        answer = await asyncio.wait_for(reader.readline(), 2)
+        writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return answer == b"+PONG\r\n"
+
+
+def redis_part(program: str, path: Path) -> Part:
     """Describe the private Redis: a socket that only we can open, nothing saved."""
+    folder = path.parent
     command = [
         program,
-        *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
+        *("--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"),
         *("--save", "", "--appendonly", "no", "--dir", str(folder), "--daemonize", "no"),
         *("--pidfile", str(folder / "redis.pid"), "--loglevel", "warning"),
         # Only what has an end of life may be thrown out early: cache and counters, not wake-ups.
         *("--maxmemory", "128mb", "--maxmemory-policy", "volatile-lru"),
     ]
-    output = os.open(folder / "redis.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-
-    async def answers() -> bool:
-        try:
-            reader, writer = await asyncio.open_unix_connection(socket)
-            writer.write(b"PING\r\n")
-            answer = await asyncio.wait_for(reader.readline(), 2)
-            writer.close()
-        except (OSError, TimeoutError):
-            return False
-        return answer == b"+PONG\r\n"
-
-    return Child("redis", command, dict(os.environ), is_ready=answers, output=output)
+    return Part("redis", command, socket=str(path), output=str(folder / "redis.log"))
 
 
-def our_child(name: str, *arguments: str, redis_url: str) -> Child:
+def our_part(name: str, *arguments: str, redis_url: str) -> Part:
     """Describe one of our own processes: `manage.py NAME`."""
-    manage = Path(__file__).resolve().parent.parent / "manage.py"
-    env = {
-        "MALLOC_ARENA_MAX": "2",  # threads that mostly wait need no heap each
-        **os.environ,
-        "PYTHONUNBUFFERED": "1",
-        "REDIS_URL": redis_url,
-    }
+    env = {"PYTHONUNBUFFERED": "1", "REDIS_URL": redis_url}
     if redis_url:
-        env.pop("REDIS_URL_FILE", None)
-    return Child(name, [sys.executable, str(manage), name, *arguments], env)
+        env["REDIS_URL_FILE"] = ""  # it has been read already
+    # Threads that mostly wait need no heap each.
+    env["MALLOC_ARENA_MAX"] = os.environ.get("MALLOC_ARENA_MAX", "2")
+    return Part(name, [sys.executable, str(ROOT / "manage.py"), name, *arguments], env)
 
 
 def lock_data_folder(data_dir: Path) -> TextIO:
@@ -267,25 +301,78 @@ def private_socket(data_dir: Path) -> Path:
     if folder.stat().st_uid != os.getuid():
         raise StartFailed(f"{folder} belongs to another user")
     folder.chmod(0o700)
-    socket = folder / "redis.sock"
-    _end_predecessor(folder / "redis.pid", socket)
-    socket.unlink(missing_ok=True)
-    (data_dir / "run" / "redis.path").write_text(str(socket), encoding="utf-8")
-    return socket
+    path = folder / "redis.sock"
+    _end_predecessor(folder / "redis.pid", path)
+    path.unlink(missing_ok=True)
+    (data_dir / "run" / "redis.path").write_text(str(path), encoding="utf-8")
+    return path
 
 
-def _end_predecessor(pid_file: Path, socket: Path) -> None:
-    """End a Redis that still serves our socket: by its pid, and only if that process names the socket."""
+def _end_predecessor(pid_file: Path, path: Path) -> None:
+    """End a Redis that still serves our socket: by its pid, and only while that process names the socket."""
     try:
         pid = int(pid_file.read_text(encoding="ascii"))
-        words = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError):
         return
-    if os.fsencode(socket) not in words:  # Redis shows its socket in its process title
-        return
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGTERM)
-        for _ in range(50):
-            time.sleep(0.1)
-            os.kill(pid, 0)
-        os.kill(pid, signal.SIGKILL)
+    number = signal.SIGTERM
+    deadline = time.monotonic() + STOP_SECONDS / 2
+    while _names_socket(pid, path):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+        time.sleep(0.05)
+        if time.monotonic() > deadline:
+            number = signal.SIGKILL
+
+
+def _names_socket(pid: int, path: Path) -> bool:
+    """Say whether that process is a Redis of this socket: it shows it in its process title."""
+    try:
+        return os.fsencode(path) in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+# --- The process itself --------------------------------------------------------------------------
+
+
+def become(plan: Plan) -> NoReturn:
+    """Turn this process into the supervisor of plan: the same process, without Django's 90 MB.
+
+    Signals wait meanwhile, so that one that comes now stops the service in order.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as pipe:
+        json.dump(asdict(plan), pipe)
+    os.set_inheritable(reader, True)
+    os.set_inheritable(plan.lock, True)
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        f"from hostmail import supervisor; supervisor.main({reader})"
+    )
+    os.execv(sys.executable, [sys.executable, "-c", code, "up"])  # noqa: S606 - no shell is wanted
+
+
+def main(reader: int) -> None:
+    """Run the plan that stands in a pipe, and exit."""
+    with os.fdopen(reader) as pipe:
+        given = json.load(pipe)
+    stages = [[Part(**part) for part in stage] for stage in given.pop("stages")]
+    plan = Plan(stages=stages, **given)
+    os.set_inheritable(plan.lock, False)
+    logging.config.dictConfig(configure(level=plan.log_level, form=plan.log_form))
+    try:
+        status = asyncio.run(Supervisor(plan.stages).run(functools.partial(announce, plan)))
+    except StartFailed as error:
+        sys.exit(str(error))
+    sys.exit(status)
+
+
+def announce(plan: Plan) -> None:
+    """Say where everything listens; the last line is `ready`. Raises StartFailed if something does not."""
+    for host, port in plan.probes:
+        try:
+            socket.create_connection((host, port), timeout=5).close()
+        except OSError as error:
+            raise StartFailed(f"no answer at {host}:{port}: {error.strerror or error}") from error
+    print(f"{plan.said}\nready", flush=True)  # noqa: T201

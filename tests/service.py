@@ -81,7 +81,7 @@ class Service:
         for line in process.stdout:  # to its end, so the program never waits for us
             text = line.rstrip("\n")
             self.output.append(text)
-            if match := re.match(r"  (\S+@\S+) +(\S+)", text):
+            if match := re.match(r"  (\S+@\S+) +(\S{2,})", text):
                 self.logins[match[1]] = match[2]
             if text == "ready":
                 self._ready.set()

@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from hostmail import private_redis, supervisor
-from hostmail.supervisor import Child, StartFailed, Supervisor
+from hostmail.supervisor import Part, StartFailed, Supervisor
 from tests.servers import need, wait_for
 
 READY = "print('ready', flush=True)\n"
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def child(name: str, code: str) -> Child:
-    return Child(name, [sys.executable, "-u", "-c", code], dict(os.environ))
+def child(name: str, code: str) -> Part:
+    return Part(name, [sys.executable, "-u", "-c", code])
 
 
-def sleeper(name: str, journal: Path) -> Child:
+def sleeper(name: str, journal: Path) -> Part:
     return child(
         name,
         "import signal, sys, time\n"
@@ -40,16 +40,15 @@ def is_alive(pid: int) -> bool:
 
 async def test_starts_in_stages_and_stops_the_last_stage_first(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
-    first, second = sleeper("first", journal), sleeper("second", journal)
-    running = Supervisor([[first], [second]])
+    running = Supervisor([[sleeper("first", journal)], [sleeper("second", journal)]])
     started = []
 
     def when_started() -> None:
-        started.append((first.ready.is_set(), second.ready.is_set()))
+        started.append([stage[0].ready.is_set() for stage in running.stages])
         running.ask_to_stop()
 
     assert await running.run(when_started) == 0
-    assert started == [(True, True)]
+    assert started == [[True, True]]
     assert journal.read_text().split() == ["second", "first"]
 
 
@@ -85,8 +84,9 @@ async def test_kills_a_child_that_does_not_listen(monkeypatch: pytest.MonkeyPatc
     )
     running = Supervisor([[deaf]])
     assert await running.run(running.ask_to_stop) == 1
-    assert deaf.process is not None
-    assert deaf.process.returncode == -signal.SIGKILL
+    process = running.stages[0][0].process
+    assert process is not None
+    assert process.returncode == -signal.SIGKILL
 
 
 async def test_asked_twice_it_hurries() -> None:
@@ -108,8 +108,8 @@ def test_children_die_with_a_killed_supervisor(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     code = f"import os, time\nopen({str(pids)!r}, 'w').write(str(os.getpid()))\n{READY}time.sleep(60)"
     program = (
-        "import asyncio, os, sys\nfrom hostmail.supervisor import Child, Supervisor\n"
-        f"child = Child('child', [sys.executable, '-c', {code!r}], dict(os.environ))\n"
+        "import asyncio, sys\nfrom hostmail.supervisor import Part, Supervisor\n"
+        f"child = Part('child', [sys.executable, '-c', {code!r}])\n"
         "asyncio.run(Supervisor([[child]]).run(lambda: print('up', flush=True)))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -148,7 +148,7 @@ def test_ends_the_redis_of_a_killed_predecessor(tmp_path: Path) -> None:
     need("redis-server")
     (tmp_path / "run").mkdir()
     path = supervisor.private_socket(tmp_path)
-    described = supervisor.redis_child(private_redis.program() or "", path.parent, path)
+    described = supervisor.redis_part(private_redis.program() or "", path)
     stray = subprocess.Popen(described.command, stdout=subprocess.DEVNULL)
     try:
         wait_for((path.parent / "redis.pid").exists, 10, "a Redis")

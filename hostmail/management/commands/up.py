@@ -1,9 +1,9 @@
 """`manage.py up`: the whole service in the foreground, from an empty data folder if need be."""
 
-import asyncio
 import ipaddress
 import json
 import logging
+import signal
 import socket
 import sys
 import time
@@ -18,13 +18,14 @@ from django.db.migrations.executor import MigrationExecutor
 
 from hostmail import health, private_redis
 from hostmail.supervisor import (
-    Child,
+    Part,
+    Plan,
     StartFailed,
-    Supervisor,
+    become,
     lock_data_folder,
-    our_child,
+    our_part,
     private_socket,
-    redis_child,
+    redis_part,
 )
 
 logger = logging.getLogger(__name__)
@@ -55,58 +56,58 @@ class Command(BaseCommand):
                 f"--demo makes logins and prints them, so it needs a loopback address;"
                 f" HOSTMAIL_BIND is {settings.HOSTMAIL_BIND}"
             )
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # nothing runs yet that would have to stop
         try:
             lock = lock_data_folder(settings.HOSTMAIL_DATA_DIR)
             check_ports()
             migrate()
             ensure_certificate()
-            logins = seed_demo() if demo else None
+            logins = seed_demo() if demo else []
             connections.close_all()
-            supervisor = Supervisor(parts(trace))
-            status = asyncio.run(supervisor.run(lambda: self.announce(logins)))
+            plan = Plan(
+                stages=parts(trace),
+                said=announcement(logins),
+                probes=[(health.own_address(), port) for port in health.ports().values()],
+                log_level=settings.HOSTMAIL_LOG_LEVEL,
+                log_form=settings.HOSTMAIL_LOG_FORMAT,
+                lock=lock.fileno(),
+            )
         except StartFailed as error:
             raise CommandError(str(error)) from error
-        lock.close()
-        if status:
-            sys.exit(status)
-
-    def announce(self, logins: Any) -> None:
-        """Say where everything listens and the demo's logins; the last line is `ready`."""
-        host = f"[{settings.HOSTMAIL_BIND}]" if ":" in settings.HOSTMAIL_BIND else settings.HOSTMAIL_BIND
-        closed = [name for name, port in health.ports().items() if not health.is_open(port)]
-        if closed:
-            raise StartFailed(f"no answer at {', '.join(closed)}")
-        say = self.stdout.write
-        say(f"Hostmail is up. Data: {settings.HOSTMAIL_DATA_DIR}")
-        for name, port in health.ports().items():
-            say(f"  {LISTENERS[name]:<24} {host}:{port}")
-        say(f"  {'Open in a browser':<24} {settings.HOSTMAIL_PUBLIC_URL}")
-        if logins:
-            say("Demo logins (address, password):")
-            for login in logins:
-                note = f"  {login['note']}" if login.get("note") else ""
-                say(f"  {login['address']:<28} {login['password']}{note}")
-        say("ready")
         self.stdout.flush()
+        become(plan)
 
 
-def parts(trace: bool) -> list[list[Child]]:
+def announcement(logins: list[dict[str, str]]) -> str:
+    """Return where everything listens and the demo's logins, for people."""
+    host = f"[{settings.HOSTMAIL_BIND}]" if ":" in settings.HOSTMAIL_BIND else settings.HOSTMAIL_BIND
+    lines = [f"Hostmail is up. Data: {settings.HOSTMAIL_DATA_DIR}"]
+    lines += [f"  {LISTENERS[name]:<24} {host}:{port}" for name, port in health.ports().items()]
+    lines.append(f"  {'Open in a browser':<24} {settings.HOSTMAIL_PUBLIC_URL}")
+    if logins:
+        lines.append("Demo logins (address, password):")
+        for login in logins:
+            row = f"  {login['address']:<28} {login['password'] or '-':<24} {login.get('note', '')}"
+            lines.append(row.rstrip())
+    return "\n".join(lines)
+
+
+def parts(trace: bool) -> list[list[Part]]:
     """Return what has to run, in stages: Redis if none is given, then our own processes."""
-    stages: list[list[Child]] = []
+    stages: list[list[Part]] = []
     redis_url = settings.REDIS_URL
     given = redis_url and redis_url != private_redis.known_url(settings.HOSTMAIL_DATA_DIR)
     if not given:
         program, redis_url = private_redis.program(), ""
         if program is None:
-            logger.warning(
-                "no_redis", extra={"effect": "works without, slower", "advice": "install redis-server"}
-            )
+            effect = {"effect": "works without, slower", "advice": "install redis-server"}
+            logger.warning("no_redis", extra=effect)
         else:
             path = private_socket(settings.HOSTMAIL_DATA_DIR)
-            stages.append([redis_child(program, path.parent, path)])
+            stages.append([redis_part(program, path)])
             redis_url = f"unix://{path}"
-    maild = our_child("maild", *(["--trace"] if trace else []), redis_url=redis_url)
-    stages.append([maild, our_child("web", redis_url=redis_url), our_child("worker", redis_url=redis_url)])
+    maild = our_part("maild", *(["--trace"] if trace else []), redis_url=redis_url)
+    stages.append([maild, our_part("web", redis_url=redis_url), our_part("worker", redis_url=redis_url)])
     return stages
 
 

@@ -104,15 +104,15 @@ def test_without_any_redis_the_parts_run_without(settings, data_dir, monkeypatch
     monkeypatch.setattr(private_redis, "program", lambda: None)
     settings.REDIS_URL = ""
     stages = up.parts(trace=False)
-    assert [[child.name for child in stage] for stage in stages] == [["maild", "web", "worker"]]
-    assert all(child.env["REDIS_URL"] == "" for child in stages[0])
+    assert [[part.name for part in stage] for stage in stages] == [["maild", "web", "worker"]]
+    assert all(part.env["REDIS_URL"] == "" for part in stages[0])
     assert "no_redis" in caplog.text
 
 
 def test_a_given_redis_is_used(settings, data_dir) -> None:
     settings.REDIS_URL = "redis://db.example/0"
     stages = up.parts(trace=True)
-    assert [child.name for stage in stages for child in stage] == ["maild", "web", "worker"]
+    assert [part.name for stage in stages for part in stage] == ["maild", "web", "worker"]
     assert stages[0][0].command[-1] == "--trace"
     assert stages[0][0].env["REDIS_URL"] == "redis://db.example/0"
 
