@@ -1,0 +1,126 @@
+"""Domains: claim one, publish its records, watch them turn green, give it up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from hostmail.web import place
+from mailcore.errors import MailError
+from mailcore.models import Domain, Tenant
+from mailcore.services import domains
+
+
+class DomainForm(forms.Form):
+    name = forms.CharField(
+        label=gettext_lazy("Domain"), max_length=253,
+        help_text=gettext_lazy("The part after the @ of your addresses, as in example.org."),
+        widget=forms.TextInput(attrs={"placeholder": "example.org", "autocapitalize": "none"}),
+    )  # fmt: skip
+
+
+def _domain(request: HttpRequest, tenant: Tenant, public_id: str) -> Domain:
+    mine = Domain.objects.visible_to(place.person(request)).filter(tenant=tenant)
+    return get_object_or_404(mine, public_id=public_id)
+
+
+@place.for_admins
+def listing(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    page, pager = place.page_of(request, Domain.objects.filter(tenant=tenant).order_by("name"))
+    return render(request, "web/domains.html", {"tenant": tenant, "page": page, "pager": pager})
+
+
+@place.for_admins
+def add(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    form = DomainForm(request.POST or None)
+    actor = place.person(request)
+    if request.method == "POST" and (
+        domain := place.try_form(form, lambda data: domains.add(tenant, data["name"], actor=actor))
+    ):
+        messages.success(request, _("Now publish these records where your domain is registered."))
+        return redirect("web:domain", tenant.slug, domain.public_id)
+    back = reverse("web:domains", args=[tenant.slug])
+    return place.form_page(request, tenant, form, title=_("Add a domain"), label=_("Add domain"), back=back)
+
+
+def _records(domain: Domain) -> list[dict[str, Any]]:
+    rows = []
+    for record in domains.required_records(domain):
+        finding = domain.findings.get(record.key, {})
+        state = finding.get("state", "unchecked")
+        priority, _space, host = (
+            record.value.partition(" ") if record.type == "MX" else ("", "", record.value)
+        )
+        wrong = state not in ("ok", "unchecked")
+        rows.append({
+            "type": record.type, "name": record.name, "value": host, "priority": priority,
+            "title": record.purpose, "state": {"later": "try_later"}.get(state, state),
+            "found": "; ".join(finding.get("seen", [])) if wrong else "",
+            "help": finding.get("fix") or finding.get("explanation") if wrong else record.explanation,
+            "optional": not record.required,
+        })  # fmt: skip
+    return rows
+
+
+@place.for_admins
+def show(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    """The page; htmx asks for the same and takes the records out of it until all are well."""
+    domain = _domain(request, tenant, public_id)
+    records = _records(domain)
+    waits = any(row["state"] != "ok" and not row["optional"] for row in records)
+    context = {"tenant": tenant, "domain": domain, "records": records, "waits": waits}
+    return render(request, "web/domain.html", context)
+
+
+@place.for_admins
+@require_POST
+def check(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    domain = _domain(request, tenant, public_id)
+    domains.check_now(domain)
+    messages.info(request, _("We are looking at the records of %(name)s now.") % {"name": domain.name})
+    return redirect("web:domain", tenant.slug, domain.public_id)
+
+
+@place.for_admins
+def zone(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    domain = _domain(request, tenant, public_id)
+    response = HttpResponse(domains.zone_text(domain), content_type="text/plain; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{domain.name}.zone"'
+    return response
+
+
+@place.for_admins
+def remove(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    domain = _domain(request, tenant, public_id)
+    error = ""
+    if request.method == "POST":
+        try:
+            domains.remove(domain, actor=place.person(request))
+        except MailError as said:
+            error = said.public
+        else:
+            messages.success(request, _("%(name)s is removed.") % {"name": domain.name})
+            return redirect("web:domains", tenant.slug)
+    return place.confirm_page(
+        request, tenant, error=error, title=_("Remove %(name)s?") % {"name": domain.name},
+        text=_("Its addresses stop working at once."), label=_("Remove domain"),
+        back=reverse("web:domain", args=[tenant.slug, domain.public_id]),
+    )  # fmt: skip
+
+
+routes = [
+    path("o/<slug:slug>/domains/", listing, name="domains"),
+    path("o/<slug:slug>/domains/add/", add, name="domain_add"),
+    path("o/<slug:slug>/domains/<slug:public_id>/", show, name="domain"),
+    path("o/<slug:slug>/domains/<slug:public_id>/check/", check, name="domain_check"),
+    path("o/<slug:slug>/domains/<slug:public_id>/zone/", zone, name="domain_zone"),
+    path("o/<slug:slug>/domains/<slug:public_id>/remove/", remove, name="domain_remove"),
+]

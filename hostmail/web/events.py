@@ -1,0 +1,85 @@
+"""What happened to mail, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from hostmail.web import place
+from mailcore.models import Event, Tenant
+
+# kind -> sentence, icon, tone
+SENTENCES = {
+    "accepted": (gettext_noop("Mail from %(sender)s for %(recipient)s was accepted"), "inbox", "note"),
+    "refused": (gettext_noop("Mail from %(sender)s for %(recipient)s was refused"), "circle-x", "bad"),
+    "filed": (gettext_noop("Mail from %(sender)s was delivered to %(recipient)s"), "inbox", "ok"),
+    "submitted": (gettext_noop("%(sender)s sent mail to %(recipient)s"), "send", "note"),
+    "attempted": (gettext_noop("Delivery to %(recipient)s was tried"), "route", "note"),
+    "deferred": (gettext_noop("Delivery to %(recipient)s is put off; we try again"), "clock", "wait"),
+    "relayed": (gettext_noop("The server of %(recipient)s took the mail"), "circle-check", "ok"),
+    "delivered": (gettext_noop("Mail was delivered to %(recipient)s"), "circle-check", "ok"),
+    "bounced": (gettext_noop("Mail to %(recipient)s could not be delivered"), "triangle-alert", "bad"),
+    "held": (gettext_noop("Mail to %(recipient)s is held back"), "circle-pause", "wait"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    title: str
+    text: str
+    at: datetime
+    icon: str
+    kind: str
+    trace: str
+
+
+def shown(rows: Iterable[Event]) -> list[Shown]:
+    """Events as people read them."""
+    found = []
+    for row in rows:
+        sentence, icon, kind = SENTENCES.get(row.kind, (row.kind, "activity", "note"))
+        names = {
+            "sender": row.sender or _("a mail server"),
+            "recipient": row.recipient or _("several people"),
+        }
+        title = _(sentence) % names if row.kind in SENTENCES else sentence
+        data = row.data if isinstance(row.data, dict) else {}
+        words = [data.get("subject"), data.get("reply") or data.get("reason")]
+        found.append(
+            Shown(title, " - ".join(str(word) for word in words if word), row.at, icon, kind, row.trace)
+        )
+    return found
+
+
+@place.for_admins
+def listing(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    """Newest first, by id: as fast on the last page as on the first."""
+    query = request.GET.get("q", "").strip()[:320]
+    rows = Event.objects.filter(tenant_id=tenant.pk)
+    if query:
+        rows = rows.filter(Q(trace__startswith=query) | Q(sender=query) | Q(recipient=query))
+    before = request.GET.get("before", "")
+    if before.isascii() and before.isdigit() and len(before) < 19:
+        rows = rows.filter(id__lt=int(before))
+    found = list(rows.order_by("-id")[: place.PAGE_ROWS + 1])
+    following = ""
+    if len(found) > place.PAGE_ROWS:
+        parameters = request.GET.copy()
+        parameters["before"] = str(found[place.PAGE_ROWS - 1].pk)
+        following = f"?{parameters.urlencode()}"
+    context = {
+        "tenant": tenant, "query": query, "events": shown(found[: place.PAGE_ROWS]), "next": following,
+        "first": request.path if before else "",
+    }  # fmt: skip
+    return render(request, "web/events.html", context)
+
+
+routes = [path("o/<slug:slug>/events/", listing, name="events")]

@@ -1,0 +1,102 @@
+import pytest
+from django.core import mail as outbox
+from django.urls import reverse
+
+from mailcore import limits
+from mailcore.models import Membership, Tenant, User
+from mailcore.outside import counters
+from mailcore.services import addresses, logins, tenants, users
+from tests.cast import PASSWORD, Cast, make_domain, make_mailbox, make_tenant, make_user
+
+
+@pytest.fixture(autouse=True)
+def fresh_counts():
+    counters.forget_all() if hasattr(counters, "forget_all") else None
+    logins.forget_all()
+
+
+@pytest.fixture
+def cast(db) -> Cast:
+    return Cast()
+
+
+def sign_in(client, login: str, password: str = PASSWORD):
+    return client.post(reverse("account_login"), {"login": login, "password": password})
+
+
+def signed_in_as(client) -> str | None:
+    pk = client.session.get("_auth_user_id")
+    return User.objects.get(pk=pk).email if pk else None
+
+
+def test_lets_in_by_email_mailbox_address_and_alias(cast, client):
+    person = make_user("dora@outside.example")
+    Membership.objects.create(tenant=cast.alice.tenant, user=person, role="member")
+    make_mailbox(cast.alice.tenant, "dora@acme.test", owner=person)
+    addresses.add_alias(cast.alice.tenant, "d@acme.test", ["dora@acme.test"], actor=None)
+    for name in ("dora@outside.example", "Dora@ACME.test", "d@acme.test"):
+        client.logout()
+        assert sign_in(client, name).status_code == 302
+        assert signed_in_as(client) == "dora@outside.example"
+
+
+def test_refuses_a_wrong_password_an_unknown_name_and_a_closed_account(cast, client):
+    texts = {sign_in(client, "alice@acme.test", "wrong").content.count(b"field__error")}
+    assert signed_in_as(client) is None
+    texts.add(sign_in(client, "nobody@acme.test").content.count(b"field__error"))
+    users.deactivate(cast.bob.user, actor=None)
+    sign_in(client, cast.bob.address)
+    assert signed_in_as(client) is None
+    assert len(texts) == 1
+
+
+def test_an_unproven_domain_opens_no_mailbox_owners_account(cast, client):
+    tenant = make_tenant("Claim")
+    make_domain(tenant, "claim.test", verified=False)
+    person = make_user("eve@outside.example")
+    make_mailbox(tenant, "eve@claim.test", owner=person)
+    sign_in(client, "eve@claim.test")
+    assert signed_in_as(client) is None
+
+
+def test_slows_guessing_down_with_the_count_of_all_doors(cast, client):
+    for _ in range(limits.LOGIN_TRIES_PAIR):
+        logins.failed("alice@acme.test", "127.0.0.1")
+    answer = sign_in(client, "alice@acme.test")
+    assert b"Too many failed attempts" in answer.content
+    assert signed_in_as(client) is None
+
+
+def test_a_suspended_tenant_ends_sessions_at_the_next_request(cast, client):
+    sign_in(client, cast.alice.address)
+    assert signed_in_as(client) == "alice@acme.test"
+    tenants.suspend(cast.alice.tenant, "unpaid", actor=None)
+    assert client.get("/").headers["Location"].startswith(reverse("account_login"))
+    client.logout()
+    assert b"suspended" in sign_in(client, cast.alice.address).content
+    assert signed_in_as(client) is None
+
+
+SIGNUP = {"organisation": "Zebra & Sons", "email": "z@outside.example", "password1": PASSWORD}
+
+
+def test_sign_up_makes_a_person_and_their_organisation(db, client, settings):
+    settings.HOSTMAIL_SIGNUP = "open"
+    answer = client.post(reverse("account_signup"), SIGNUP)
+    assert answer.status_code == 302, answer.content
+    tenant = Tenant.objects.get()
+    assert (tenant.name, tenant.memberships.get().role) == ("Zebra & Sons", "owner")
+    assert signed_in_as(client) == "z@outside.example"
+    assert len(outbox.outbox) == 1
+
+
+def test_sign_up_is_closed_when_the_operator_says_so(db, client, settings):
+    settings.HOSTMAIL_SIGNUP = "closed"
+    assert b"closed" in client.post(reverse("account_signup"), SIGNUP).content
+    assert not User.objects.exists()
+
+
+def test_nobody_signs_up_with_an_address_of_a_proven_domain(cast, client, settings):
+    settings.HOSTMAIL_SIGNUP = "open"
+    client.post(reverse("account_signup"), {**SIGNUP, "email": "boss@acme.test"})
+    assert not User.objects.filter(email="boss@acme.test").exists()
