@@ -281,10 +281,37 @@ QUEUE_BATCH = 100  # entries claimed at once for one connection
 QUEUE_LINGER_SECONDS = 1.0  # a connection waits for more to carry, while nobody else needs its thread
 QUEUE_HOSTS = 6  # addresses tried in one round; RFC 5321 §5.1 wants at least two
 QUEUE_STRIKES = 2  # connections to one host that break with nothing sent, before it is left alone for a round
-QUEUE_CONNECTIONS = 6  # of one process to one destination; more than twenty make large hosts unfriendly
+LEDGER_WRITES = 64  # in one transaction; each is a few rows
+QUEUE_CONNECTIONS = 10  # of one process to one destination; more than twenty make large hosts unfriendly
 QUEUE_THREADS = 64  # of one process, nearly all of them waiting for remote hosts
 QUEUE_KEPT_SECONDS = 7 * 24 * 3600  # finished submissions, with their mail; the events tell the rest
 CHANGES_KEPT_SECONDS = 365 * 24 * 3600  # of the change log (design.md, section 9.5)
 SWEEP_AGE_SECONDS = 24 * 3600  # what is younger may belong to a transaction under way
 SMTP_AUTH_FAILURES = 4  # of one connection, before we hang up
 SMTP_AUTH_OCTETS = 4096  # of one AUTH answer in base64: the longest password and more (RFC 4954 §4)
+
+# Ten years: what a tenant may choose to keep deleted mail and events for.
+RETENTION_DAYS = 3650
+
+# --- Webmail (hostmail/webmail, mailcore/services/messages/listing.py) ------------------------------------
+
+PAGE_ROWS = 50  # of a list
+THREAD_ROWS = 100  # of one conversation on a page; the newest
+SEARCH_CHARS = 500  # typed into the search field
+SEARCH_TERMS = 20
+SEARCH_CHUNK_ROWS = 500  # read by one statement
+SEARCH_ROWS = 20_000  # looked at for one page of a search: some 0.3 s; the next page goes on from there
+SEARCH_BODIES = 200  # texts read for one page of a search
+SEARCH_BODY_OCTETS = 16 * 1024 * 1024  # of mails read for that
+SERIAL_DIGITS = 15  # of a number in an address of webmail
+LIVE_HEARTBEAT_SECONDS = 20  # proxies cut what is silent for a minute
+LIVE_STREAMS_PER_USER = 20  # open at once in one process; a browser needs one
+DRAFT_CHARS = 1_000_000  # of a text being written, and of its HTML
+DRAFT_FILES = 100  # attached to one mail
+
+# Webmail's lists (services/messages/listing.py)
+LIST_PAGE = 50  # rows a page
+LIST_SEARCHED = 20_000  # messages of a folder that one search looks through, newest first
+LIST_SEARCH_WORDS = 10
+THREAD_SHOWN = 100  # messages of one thread on a page
+LIVE_HEARTBEAT_SECONDS = 20  # below what proxies wait for

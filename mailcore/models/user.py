@@ -12,6 +12,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from mailcore.models.tenant import Tenant
@@ -67,6 +68,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Also ends what was signed in with the old one; Django, allauth and the admin come this way."""
         super().set_password(raw_password)
         self.login_version += 1
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session of the web is worth: it ends with the password, and whatever raises login_version."""
+        salt = "mailcore.models.User.session"
+        value = f"{self.login_version}:{self.password}"
+        return salted_hmac(salt, value, secret=secret, algorithm="sha256").hexdigest()
 
     def get_full_name(self) -> str:
         return self.name or self.email

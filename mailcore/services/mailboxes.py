@@ -21,6 +21,7 @@ from mailcore.errors import (
     AlreadyExists,
     BadAddress,
     BadValue,
+    Forbidden,
     MailError,
     NotAllowedNow,
 )
@@ -376,11 +377,26 @@ def owner_of(mailbox: Mailbox) -> User | None:
 
 
 def set_password(mailbox: Mailbox, password: str, *, actor: User | None) -> None:
-    """Give the mailbox's owner a new password. Raises BadValue, NotAllowedNow for a shared mailbox."""
+    """Give the mailbox's owner a new password.
+
+    Raises BadValue, NotAllowedNow for a shared mailbox, Forbidden for who has more to say than actor.
+    """
     owner = owner_of(mailbox)
     if owner is None:
         raise NotAllowedNow("A shared mailbox has no password of its own")
+    _check_may_reset(mailbox, owner, actor)
     users.set_password(owner, password, actor=actor)
+
+
+def _check_may_reset(mailbox: Mailbox, owner: User, actor: User | None) -> None:
+    """A person's password opens all that is theirs: nobody may gain by setting another's."""
+    if actor is None or actor.is_staff or actor.pk == owner.pk:
+        return
+    roles = dict(Membership.objects.filter(user=owner).values_list("tenant_id", "role"))
+    here = roles.pop(mailbox.tenant_id, None)
+    mine = Membership.objects.filter(user=actor, tenant_id=mailbox.tenant_id, role=Role.OWNER)
+    if owner.is_staff or roles or (here == Role.OWNER and not mine.exists()):
+        raise Forbidden(f"Only {owner.email} can change this password: it opens more than this mailbox")
 
 
 def add_app_password(user: User, mailbox: Mailbox, name: str) -> tuple[AppPassword, str]:

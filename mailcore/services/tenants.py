@@ -11,6 +11,7 @@ import re
 import secrets as random
 import unicodedata
 
+from django.contrib.auth.hashers import make_password
 from django.db.models import F
 
 from mailcore import limits, secrets
@@ -66,6 +67,18 @@ def rename(tenant: Tenant, name: str, *, actor: User | None) -> None:
         Tenant.objects.filter(pk=tenant.pk).update(name=name)
         audit.record(actor, "tenant.rename", tenant, data={"to": name})
     tenant.name = name
+
+
+def set_retention(tenant: Tenant, *, retention_days: int, event_days: int, actor: User | None) -> None:
+    """Change how long deleted mail can be brought back, and how long is told what happened. Raises BadValue."""
+    if not 0 <= retention_days <= limits.RETENTION_DAYS or not 1 <= event_days <= limits.RETENTION_DAYS:
+        raise BadValue(f"Choose at most {limits.RETENTION_DAYS} days")
+    with races.change():
+        Tenant.objects.filter(pk=tenant.pk).update(retention_days=retention_days, event_days=event_days)
+        audit.record(
+            actor, "tenant.retention", tenant, data={"deleted": retention_days, "events": event_days}
+        )
+    tenant.retention_days, tenant.event_days = retention_days, event_days
 
 
 def suspend(tenant: Tenant, because: str = "", *, actor: User | None) -> None:
@@ -180,6 +193,19 @@ def accept_invitation(token: str, user: User) -> Membership:
             user, "member.join", membership, tenant=invitation.tenant, data={"role": membership.role}
         )
     return membership
+
+
+def join(token: str, name: str, password: str) -> tuple[Membership, User]:
+    """Make the invited person, who has no account yet, and accept for them.
+
+    Raises NotFound (no such invitation), AlreadyExists (they have one: sign in first), BadValue.
+    """
+    invitation = find_invitation(token)
+    users.check_password(password)
+    encoded = make_password(password)
+    with races.change():
+        person = users.create(invitation.email, name=name, encoded_password=encoded, actor=None)
+        return accept_invitation(token, person), person
 
 
 def withdraw_invitation(invitation: Invitation, *, actor: User | None) -> None:
