@@ -29,7 +29,7 @@ from mailcore.errors import MailError, Unexpected
 from mailcore.outside import clock
 from mailcore.outside.remote_smtp import Timeouts
 from mailcore.secrets import random_id
-from mailcore.services import outbound, queue
+from mailcore.services import ledger, outbound, queue
 from mailcore.services.outbound import Courier, LeaseLost, Outcome, Way
 from mailcore.services.queue import Claimed, Pair
 
@@ -202,9 +202,7 @@ class Postman:
 
     def _connect_more(self, key: str, destination: Destination) -> None:
         """Give a destination as many connections as it may have and can use. The lock is held."""
-        while (
-            destination.connections < destination.allowed and len(destination.waiting) > destination.free
-        ):
+        while destination.connections < destination.allowed and len(destination.waiting) > destination.free:
             destination.connections += 1
             destination.free += 1
             self._do(lambda: self._serve(key, destination))
@@ -304,7 +302,7 @@ class Postman:
             with self._lock:
                 held = set(self._held)
             try:
-                _database(queue.renew, self.name, held)
+                ledger.durably(lambda held=held: queue.renew(self.name, held))  # type: ignore[misc]
             except Exception:
                 log.exception("leases could not be renewed")
 

@@ -5,6 +5,7 @@ nobody waits for it. A name without a dot is a task of mailcore.tasks. The app i
 (hostmail/celery.py calls set_default(), because the current app of another thread is not ours).
 """
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,6 +50,8 @@ def _carry(wakes: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
     try:
         for name, args in wakes:
             celery.current_app.send_task(name, args=args, ignore_result=True, retry=False)
+        # What is left meanwhile goes together: a task is a look, and one look sees all that is due.
+        time.sleep(limits.WAKE_PAUSE_SECONDS)
     except Exception as error:  # noqa: BLE001 - kombu lets every transport's own exceptions through
         _pause_until = clock.monotonic() + limits.REDIS_PAUSE_SECONDS
         log.warning("task broker does not answer", error=str(error), tasks=len(wakes))

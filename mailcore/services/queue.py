@@ -11,15 +11,16 @@ import datetime as dt
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from mailcore.errors import NotAllowedNow
 from mailcore.models import Attempt, QueueEntry, Submission, User
 from mailcore.outside import clock, worker
-from mailcore.services import audit, events, races, sql
+from mailcore.secrets import random_id
+from mailcore.services import audit, events, ledger, races, sql
 from mailcore.services.events import Fact
 
 log = logging.getLogger(__name__)
@@ -43,10 +44,10 @@ def enqueue(
     """Write a submission with an entry per recipient, inside the caller's transaction.
 
     recipients go out from now on, or from hold_until; delivered ones were filed here in this very
-    transaction and are born so. Wakes the worker on commit.
+    transaction and are born so. Wakes the worker on commit. Raises IntegrityError for a key that is taken.
     """
     now = clock.now()
-    submission = Submission.objects.create(
+    submission = Submission(
         tenant_id=tenant_id,
         mailbox_id=mailbox_id,
         trace=trace,
@@ -58,27 +59,47 @@ def enqueue(
         needs_smtputf8=needs_smtputf8,
         created_at=now,
     )
-    entries = [
-        QueueEntry(
-            tenant_id=tenant_id,
-            submission=submission,
-            recipient=recipient,
-            route=recipient.rpartition("@")[2],
-            state=state,
-            due_at=hold_until or now,
-            created_at=now,
-            finished_at=finished_at,
-        )
-        for state, group, finished_at in (
-            (State.WAITING, recipients, None),
-            (State.DELIVERED, delivered, now),
-        )
-        for recipient in group
-    ]
-    QueueEntry.objects.bulk_create(entries)
+    moment, due = sql.moment(now), sql.moment(hold_until or now)
+    with (
+        connection.wrap_database_errors
+    ):  # the key may be taken: IntegrityError, whatever the driver calls it
+        row = sql.row(
+            sql.insert_statement("submission", _SUBMISSION, "RETURNING id"),
+            (
+                tenant_id, mailbox_id, submission.public_id, trace, str(source), reverse_path, content_id,
+                key, None if hold_until is None else sql.moment(hold_until), needs_smtputf8, moment,
+            ),
+        )  # fmt: skip
+    assert row is not None
+    submission.pk = row[0]
+    submission._state.adding = False
+    sql.execute_many(
+        sql.insert_statement("queue_entry", _ENTRY),
+        [
+            (
+                tenant_id, submission.pk, random_id(), recipient, recipient.rpartition("@")[2], state, due,
+                "", 0, "", "", "", moment, finished,
+            )
+            for state, group, finished in (
+                (State.WAITING.value, recipients, None),
+                (State.DELIVERED.value, delivered, moment),
+            )
+            for recipient in group
+        ],
+    )  # fmt: skip
     if recipients and hold_until is None:
         worker.wake("run_queue")
     return submission
+
+
+_SUBMISSION = (
+    "tenant_id", "mailbox_id", "public_id", "trace", "source", "reverse_path", "content_id",
+    "idempotency_key", "hold_until", "needs_smtputf8", "created_at",
+)  # fmt: skip
+_ENTRY = (
+    "tenant_id", "submission_id", "public_id", "recipient", "route", "state", "due_at", "lease_owner",
+    "attempt_count", "last_status", "last_reply", "last_host", "created_at", "finished_at",
+)  # fmt: skip
 
 
 # --- Claiming --------------------------------------------------------------------------------------------
@@ -137,14 +158,15 @@ def claim(owner: str, pair: Pair, limit: int) -> list[Claimed]:
     """Take at most limit due entries of one route and tenant under a lease: nobody else gets them."""
     now = clock.now()
     locking = "" if sql.is_sqlite() else " FOR UPDATE OF e SKIP LOCKED"
-    with transaction.atomic():
-        taken = sql.rows(
+    taken = ledger.durably(
+        lambda: sql.rows(
             "UPDATE queue_entry SET lease_owner = %s, lease_until = %s WHERE id IN"
             f" (SELECT e.id FROM queue_entry e{_MAY_GO} WHERE {_FREE} AND {_MAILBOX_MAY}"
             "  AND e.route = %s AND e.tenant_id = %s"
             f" ORDER BY e.due_at, e.id LIMIT %s{locking}) RETURNING id",
             (owner, sql.moment(_lease_end(now)), sql.moment(now), *pair, limit),
         )
+    )
     return _load([row[0] for row in taken])
 
 
@@ -152,31 +174,45 @@ def _lease_end(now: dt.datetime) -> dt.datetime:
     return now + dt.timedelta(seconds=settings.HOSTMAIL_QUEUE_LEASE_SECONDS)
 
 
+_LOADED = (
+    "SELECT e.id, e.tenant_id, e.recipient, e.route, e.attempt_count, e.delay_notified_at, e.submission_id,"
+    " s.mailbox_id, s.trace, s.source, s.reverse_path, s.content_id, s.needs_smtputf8, s.created_at,"
+    " COALESCE(s.hold_until, e.created_at)"
+    " FROM queue_entry e JOIN submission s ON s.id = e.submission_id WHERE {} ORDER BY e.due_at, e.id"
+)
+
+
 def _load(pks: Sequence[int]) -> list[Claimed]:
-    rows = QueueEntry.objects.filter(pk__in=pks).select_related("submission").order_by("due_at", "pk")
-    return [
-        Claimed(
-            row.pk, row.tenant_id, row.recipient, row.route, row.attempt_count, row.delay_notified_at,
-            row.submission_id, row.submission.mailbox_id, row.submission.trace, row.submission.source,
-            row.submission.reverse_path, row.submission.content_id, row.submission.needs_smtputf8,
-            row.submission.created_at, row.submission.hold_until or row.created_at,
-        )
-        for row in rows
-    ]  # fmt: skip
+    if not pks:
+        return []
+    where, params = sql.any_of("e.id", pks)
+    found = []
+    for row in sql.rows(_LOADED.format(where), params):
+        values = list(row)
+        for place in (5, 13, 14):
+            values[place] = _moment(values[place])
+        values[12] = bool(values[12])
+        found.append(Claimed(*values))
+    return found
+
+
+def _moment(value: dt.datetime | str | None) -> Any:
+    """A moment as a driver gives it: SQLite's is in UTC and does not say so, or is text."""
+    value = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+    return value.replace(tzinfo=dt.UTC) if value is not None and value.tzinfo is None else value
 
 
 def renew(owner: str, pks: Iterable[int]) -> set[int]:
-    """Believe owner for another while; which of the entries are still owner's."""
+    """Believe owner for another while, inside a transaction; which of the entries are still owner's."""
     pks = list(pks)
     if not pks:
         return set()
     where, params = sql.any_of("id", pks)
-    with transaction.atomic():
-        rows = sql.rows(
-            f"UPDATE queue_entry SET lease_until = %s WHERE {where} AND lease_owner = %s"
-            " AND lease_until IS NOT NULL RETURNING id",
-            (sql.moment(_lease_end(clock.now())), *params, owner),
-        )
+    rows = sql.rows(
+        f"UPDATE queue_entry SET lease_until = %s WHERE {where} AND lease_owner = %s"
+        " AND lease_until IS NOT NULL RETURNING id",
+        (sql.moment(_lease_end(clock.now())), *params, owner),
+    )
     return {row[0] for row in rows}
 
 
@@ -186,11 +222,12 @@ def let_go(owner: str, pks: Iterable[int]) -> None:
     if not pks:
         return
     where, params = sql.any_of("id", pks)
-    with transaction.atomic():
-        sql.execute(
+    ledger.durably(
+        lambda: sql.execute(
             f"UPDATE queue_entry SET lease_owner = '', lease_until = NULL WHERE {where} AND lease_owner = %s",
             (*params, owner),
         )
+    )
 
 
 def recover() -> int:

@@ -204,7 +204,9 @@ class SubmissionProtocol(Protocol):
     async def receive(self, raw: bytes) -> str:
         assert self.origin is not None
         steps = outbound.steps(self.origin, raw, self.recipients)
-        unit = await self.maild.call(_first, steps)
+        # Judging and signing take a millisecond and ask the database; a big message takes longer.
+        begin = self.maild.look if len(raw) <= limits.LOOP_OCTETS else self.maild.call
+        unit = await begin(_first, steps)
         filed = await self.maild.clerk.file(unit)
         try:
             steps.send(filed)
@@ -214,7 +216,6 @@ class SubmissionProtocol(Protocol):
 
 
 def _first(steps: outbound.Steps) -> Unit:
-    """Judging and signing asks the database and takes milliseconds: a thread's work."""
     return next(steps)
 
 

@@ -9,8 +9,8 @@ from mailcore.services.outbound.attempt import (
     refused,
     way,
 )
-from mailcore.services.outbound.settle import settle
-from mailcore.services.outbound.submit import (
+from mailcore.services.outbound.outcome import settle
+from mailcore.services.outbound.submission import (
     Origin,
     Recipient,
     Sender,

@@ -3,7 +3,7 @@
 A Courier is used by one thread, for one route of mail (dns.route, or the operator's smart host). It keeps its
 connection from message to message, goes on to the next host where one cannot be had or breaks, and says for
 each entry what came of it, with every host's own words. It writes nothing but the note that DATA is about to
-end (begin); what follows from an outcome is settle's business. RFC 5321 §5.1 rules which hosts are tried.
+end (begin); what follows is written by outcome.settle. RFC 5321 §5.1 rules which hosts are tried.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from django.conf import settings
-from django.db import transaction
 
 from mailcore import limits
 from mailcore.errors import MailError, NoSuchMessage
@@ -24,8 +23,8 @@ from mailcore.outside import clock, dns
 from mailcore.outside.remote_smtp import Conversation, Credentials, Failed, Timeouts
 from mailcore.outside.routes import Target
 from mailcore.outside.smtp_replies import Reply
-from mailcore.services import messages, queue, sql
-from mailcore.services.outbound import submit
+from mailcore.services import ledger, messages, queue, sql
+from mailcore.services.outbound import submission
 from mailcore.services.queue import Claimed
 
 POLICY: Final = "opportunistic"
@@ -271,16 +270,38 @@ def begin(
     """
     pks = [entry.pk for entry in entries]
     before = [(entry, made) for entry in entries for made in earlier[entry.pk] if made.attempt_id is None]
-    with transaction.atomic():
-        if len(queue.renew(owner, pks)) < len(pks):
-            raise LeaseLost
-        rows = Attempt.objects.bulk_create(
-            [row(entry, made) for entry, made in before]
-            + [row(entry, running, Attempt.Outcome.RUNNING) for entry in entries]
-        )
-    for (_, made), written in zip(before, rows, strict=False):
-        made.attempt_id = written.pk
-    return {written.entry_id: written.pk for written in rows[len(before) :]}
+    rows = [row(entry, made) for entry, made in before]
+    rows += [row(entry, running, Attempt.Outcome.RUNNING) for entry in entries]
+
+    def write() -> list[int]:
+        return insert_attempts(rows) if len(queue.renew(owner, pks)) == len(pks) else []
+
+    ids = ledger.durably(write)
+    if not ids:
+        raise LeaseLost
+    for (_, made), pk in zip(before, ids, strict=False):
+        made.attempt_id = pk
+    return dict(zip(pks, ids[len(before) :], strict=True))
+
+
+COLUMNS = (
+    "tenant_id", "entry_id", "started_at", "duration_ms", "outcome", "host", "address", "tls_version",
+    "tls_cipher", "tls_verdict", "tls_policy", "phase", "code", "status", "reply",
+)  # fmt: skip
+
+
+def insert_attempts(rows: Sequence[Attempt]) -> list[int]:
+    """Insert attempts inside a transaction; their primary keys, in the same order."""
+    marks = ", ".join([f"({', '.join(['%s'] * len(COLUMNS))})"] * len(rows))
+    values = [
+        sql.moment(value) if name == "started_at" else value
+        for row in rows
+        for name in COLUMNS
+        for value in (getattr(row, name),)
+    ]
+    made = sql.rows(f"INSERT INTO attempt ({', '.join(COLUMNS)}) VALUES {marks} RETURNING id", values)
+    # Both databases number the rows of one statement as they are given.
+    return sorted(pk for (pk,) in made)
 
 
 def row(entry: Claimed, made: Try, outcome: str = "") -> Attempt:
@@ -322,7 +343,7 @@ def wire_octets(entry: Claimed) -> bytes:
     # the last host's to write (RFC 5321 §4.4).
     prefix = fields.drop(kept.prefix, {"return-path"}) if kept.prefix else b""
     if not prefix and entry.source in _OURS:
-        prefix = submit.received(
+        prefix = submission.received(
             source=entry.source,
             protocol="",
             trace_id=entry.trace,

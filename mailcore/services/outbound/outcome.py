@@ -19,7 +19,7 @@ from mailcore import limits
 from mailcore.errors import MailError, NotAllowedNow
 from mailcore.models import Attempt, QueueEntry
 from mailcore.outside import clock
-from mailcore.services import delivery, events, sql
+from mailcore.services import delivery, events, ledger, sql
 from mailcore.services.events import Fact
 from mailcore.services.outbound import attempt, reports
 from mailcore.services.outbound.attempt import Outcome
@@ -56,8 +56,7 @@ def settle(owner: str, outcomes: Sequence[Outcome]) -> None:
         else:
             untold.append(verdict)
     if untold:
-        with transaction.atomic():
-            _write(owner, untold, now)
+        ledger.durably(lambda: _write(owner, untold, now))
     for group in told.values():
         _settle_and_tell(owner, group, now)
 
@@ -165,29 +164,26 @@ def _release(owner: str, pk: int) -> None:
     )
 
 
-_ATTEMPT = (
-    "duration_ms", "outcome", "host", "address", "tls_version", "tls_cipher", "tls_verdict", "tls_policy",
-    "phase", "code", "status", "reply",
-)  # fmt: skip
+_CHANGED = attempt.COLUMNS[3:]
 
 
 def _write_attempts(verdicts: Sequence[Verdict]) -> None:
     known: list[tuple[object, ...]] = []
-    new: list[tuple[object, ...]] = []
+    new: list[Attempt] = []
     for verdict in verdicts:
         entry, tries = verdict.outcome.entry, verdict.outcome.tries
         for made in tries:
             is_end = made is tries[-1] and verdict.state == State.BOUNCED
             row = attempt.row(entry, made, Attempt.Outcome.REFUSED if is_end else "")
-            values = tuple(getattr(row, name) for name in _ATTEMPT)
-            if row.pk is not None:
-                known.append((*values, row.pk))
-            else:
-                new.append((entry.tenant_id, entry.pk, sql.moment(made.started_at), *values))
+            if row.pk is None:
+                new.append(row)
+            elif made is tries[-1]:
+                known.append((*(getattr(row, name) for name in _CHANGED), row.pk))
     sql.execute_many(
-        f"UPDATE attempt SET {', '.join(f'{name} = %s' for name in _ATTEMPT)} WHERE id = %s", known
+        f"UPDATE attempt SET {', '.join(f'{name} = %s' for name in _CHANGED)} WHERE id = %s", known
     )
-    sql.execute_many(sql.insert_statement("attempt", ("tenant_id", "entry_id", "started_at", *_ATTEMPT)), new)
+    for start in range(0, len(new), 50):
+        attempt.insert_attempts(new[start : start + 50])
 
 
 def _fact(verdict: Verdict) -> Fact:
