@@ -14,7 +14,7 @@ import collections
 import logging
 import re
 import ssl
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
 from django.conf import settings
@@ -211,11 +211,11 @@ class Protocol(SMTP):
             return
         await self.push("220 Ready to start TLS")
         self._reader._buffer.clear()  # type: ignore[attr-defined]
-        assert isinstance(self.transport, asyncio.Transport)
+        plain = cast(asyncio.Transport, self.transport)  # uvloop's is none of asyncio's classes
         # The loop's own TLS: aiosmtpd would make asyncio's, which holds 256 KiB for each connection.
         try:
             transport = await self.loop.start_tls(
-                self.transport,
+                plain,
                 self,
                 self.tls_context,
                 server_side=True,
