@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -56,19 +58,35 @@ def overview(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     return render(request, "web/overview.html", context)
 
 
-class NameForm(forms.Form):
+class SettingsForm(forms.Form):
     name = forms.CharField(label=gettext_lazy("Name of the organisation"), max_length=limits.NAME_CHARS)
+    retention_days = forms.IntegerField(
+        label=gettext_lazy("Days that deleted mail can be brought back"), min_value=0,
+        max_value=limits.RETENTION_DAYS,
+    )  # fmt: skip
+    event_days = forms.IntegerField(
+        label=gettext_lazy("Days that we remember what happened to mail"), min_value=1,
+        max_value=limits.RETENTION_DAYS,
+    )  # fmt: skip
 
 
 @place.for_admins
 def settings(request: HttpRequest, tenant: Tenant) -> HttpResponse:
-    form = NameForm(request.POST or None, initial={"name": tenant.name})
+    now = {name: getattr(tenant, name) for name in SettingsForm.base_fields}
+    form = SettingsForm(request.POST or None, initial=now)
     back = reverse("web:overview", args=[tenant.slug])
     actor = place.person(request)
-    if request.method == "POST" and place.try_form(
-        form, lambda data: tenants.rename(tenant, data["name"], actor=actor) or True
-    ):
-        messages.success(request, _("The organisation has a new name."))
+
+    def work(data: dict[str, Any]) -> bool:
+        if data["name"] != tenant.name:
+            tenants.rename(tenant, data["name"], actor=actor)
+        kept = {"retention_days": data["retention_days"], "event_days": data["event_days"]}
+        if kept != {name: getattr(tenant, name) for name in kept}:
+            tenants.set_retention(tenant, **kept, actor=actor)
+        return True
+
+    if request.method == "POST" and place.try_form(form, work):
+        messages.success(request, _("Saved."))
         return redirect(back)
     return place.form_page(request, tenant, form, title=_("Settings"), label=_("Save"), back=back)
 

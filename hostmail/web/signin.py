@@ -43,7 +43,7 @@ def find_user(name: str) -> User | None:
     return user
 
 
-class AddressBackend(AuthenticationBackend):
+class AddressBackend(AuthenticationBackend):  # type: ignore[misc]
     """Passwords of people for pages; mail programs come through mailboxes.authenticate."""
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
@@ -73,7 +73,7 @@ class AddressBackend(AuthenticationBackend):
         return user if user is not None and may_sign_in(user) else None
 
 
-class Adapter(DefaultAccountAdapter):
+class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     """What allauth asks us. New accounts come with an organisation of their own."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

@@ -12,7 +12,7 @@ from mailcore.models import Domain
 from mailcore.services import users
 
 
-class SignupForm(AllauthSignupForm):
+class SignupForm(AllauthSignupForm):  # type: ignore[misc]
     organisation = forms.CharField(
         label=_("Organisation"), max_length=limits.NAME_CHARS,
         help_text=_("The name of your company, club or family."),

@@ -1,6 +1,9 @@
 """The dashboard's addresses; each noun keeps its own list."""
 
-from hostmail.web import domains, events, overview
+from hostmail.web import aliases, domains, events, mailboxes, members, overview, passwords, tokens
 
 app_name = "web"
-urlpatterns = [*overview.routes, *domains.routes, *events.routes]
+urlpatterns = [
+    *overview.routes, *domains.routes, *mailboxes.routes, *aliases.routes, *members.routes, *events.routes,
+    *tokens.routes, *passwords.routes,
+]  # fmt: skip

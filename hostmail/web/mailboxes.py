@@ -1,0 +1,281 @@
+"""Mailboxes: found, made, given room, suspended, removed; their passwords. Never their mail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.defaultfilters import filesizeformat
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from hostmail.web import place
+from mailcore import limits
+from mailcore.errors import Forbidden, MailError
+from mailcore.models import Address, Domain, Mailbox, Membership, Role, Tenant, User
+from mailcore.services import mailboxes
+
+MEGABYTE = 1 << 20
+MOST_MEGABYTES = 1 << 39
+
+
+class NewForm(forms.Form):
+    local = forms.CharField(
+        label=gettext_lazy("Address"), max_length=64, help_text=gettext_lazy("Before the @")
+    )
+    domain = forms.ModelChoiceField(
+        Domain.objects.none(), label=gettext_lazy("Domain"), to_field_name="public_id"
+    )
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=limits.NAME_CHARS, required=False)
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, data: Any, tenant: Tenant) -> None:
+        super().__init__(data)
+        field = self.fields["domain"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Domain.objects.filter(tenant=tenant).order_by("-state", "name")
+        field.empty_label = None
+
+
+class QuotaForm(forms.Form):
+    megabytes = forms.IntegerField(label=gettext_lazy("Room in MB"), min_value=1, max_value=MOST_MEGABYTES)
+
+
+class PasswordForm(forms.Form):
+    password = forms.CharField(
+        label=gettext_lazy("New password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+class SuspendForm(forms.Form):
+    because = forms.CharField(label=gettext_lazy("Reason"), max_length=200, required=False)
+
+
+class AppPasswordForm(forms.Form):
+    name = forms.CharField(label=gettext_lazy("Device or program"), max_length=80)
+
+
+def _mailbox(request: HttpRequest, tenant: Tenant, public_id: str) -> Mailbox:
+    mine = Mailbox.objects.visible_to(place.person(request)).filter(tenant=tenant)
+    return get_object_or_404(mine.exclude(state=Mailbox.State.CLOSING), public_id=public_id)
+
+
+def _percent(mailbox: Mailbox) -> int:
+    return min(100, mailbox.used_octets * 100 // max(1, mailbox.quota_octets))
+
+
+def _room(mailbox: Mailbox) -> str:
+    sizes = {"used": filesizeformat(mailbox.used_octets), "quota": filesizeformat(mailbox.quota_octets)}
+    return _("%(used)s of %(quota)s") % sizes
+
+
+@place.for_admins
+def listing(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    query = request.GET.get("q", "").strip().lower()[:320]
+    rows = Address.objects.filter(tenant=tenant, is_primary=True).exclude(mailbox=None)
+    if query:
+        local, at, domain = query.partition("@")
+        found = Q(local_part__startswith=local)
+        if at:
+            found &= Q(domain__name__startswith=domain)
+        rows = rows.filter(found | Q(mailbox__name__icontains=query))
+    rows = rows.select_related("mailbox", "domain").order_by("domain__name", "local_part")
+    page, pager = place.page_of(request, rows)
+    shown = [
+        {"address": row, "mailbox": row.mailbox, "percent": _percent(row.mailbox), "room": _room(row.mailbox)}
+        for row in page
+    ]
+    context = {
+        "tenant": tenant, "rows": shown, "pager": pager, "query": query,
+        "has_domain": Domain.objects.filter(tenant=tenant).exists(),
+    }  # fmt: skip
+    return render(request, "web/mailboxes.html", context)
+
+
+@place.for_admins
+def add(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    form = NewForm(request.POST or None, tenant)
+    actor = place.person(request)
+
+    def create(data: dict[str, Any]) -> Mailbox:
+        address = f"{data['local'].strip()}@{data['domain'].name}"
+        return mailboxes.create(tenant, address, name=data["name"], password=data["password"], actor=actor)
+
+    if request.method == "POST" and (made := place.try_form(form, create)):
+        messages.success(request, _("%(address)s is ready.") % {"address": made})
+        return redirect("web:mailbox", tenant.slug, made.public_id)
+    back = reverse("web:mailboxes", args=[tenant.slug])
+    return place.form_page(request, tenant, form, title=_("Create a mailbox"), label=_("Create"), back=back)
+
+
+@place.for_admins
+def show(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    return _page(request, tenant, _mailbox(request, tenant, public_id))
+
+
+def _page(request: HttpRequest, tenant: Tenant, mailbox: Mailbox, secret: str = "") -> HttpResponse:
+    context = {
+        "tenant": tenant,
+        "mailbox": mailbox,
+        "address": mailbox.primary_address,
+        "percent": _percent(mailbox),
+        "room": _room(mailbox),
+        "addresses": mailbox.addresses.select_related("domain").order_by("-is_primary", "local_part"),
+        "accesses": mailbox.accesses.select_related("user").order_by("-is_owner", "user__email"),
+        "app_passwords": mailbox.app_passwords.filter(revoked_at=None).order_by("-created_at"),
+        "may_add_app_password": mailbox.accesses.filter(user=place.person(request)).exists(),
+        "secret": secret,
+    }
+    return render(request, "web/mailbox.html", context)
+
+
+def _back(tenant: Tenant, mailbox: Mailbox) -> str:
+    return reverse("web:mailbox", args=[tenant.slug, mailbox.public_id])
+
+
+@place.for_admins
+def quota(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    mailbox = _mailbox(request, tenant, public_id)
+    actor, back = place.person(request), _back(tenant, mailbox)
+    form = QuotaForm(request.POST or None, initial={"megabytes": mailbox.quota_octets // MEGABYTE})
+    if request.method == "POST" and place.try_form(
+        form,
+        lambda data: mailboxes.set_quota(mailbox, data["megabytes"] * MEGABYTE, actor=actor) or True,
+    ):
+        messages.success(request, _("The mailbox has its new room."))
+        return redirect(back)
+    return place.form_page(request, tenant, form, title=_("Room of %s") % mailbox, label=_("Save"), back=back)
+
+
+def _check_may_set_password(actor: User, tenant: Tenant, owner: User | None) -> None:
+    """A password opens all that is its person's: not every administrator may set everybody's."""
+    if owner is None:
+        return
+    if owner.is_staff or owner.memberships.exclude(tenant=tenant).exists():
+        raise Forbidden("This person belongs to another organisation too and keeps their own password")
+    roles = dict(
+        Membership.objects.filter(tenant=tenant, user__in=[actor, owner]).values_list("user_id", "role")
+    )
+    if roles.get(owner.pk) == Role.OWNER and roles.get(actor.pk) != Role.OWNER:
+        raise Forbidden("Only an owner sets the password of an owner")
+
+
+@place.for_admins
+def password(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    mailbox = _mailbox(request, tenant, public_id)
+    actor, back = place.person(request), _back(tenant, mailbox)
+    owner = mailboxes.owner_of(mailbox)
+    if owner == actor:
+        return redirect("account_change_password")
+
+    def work(data: dict[str, Any]) -> bool:
+        _check_may_set_password(actor, tenant, owner)
+        mailboxes.set_password(mailbox, data["password"], actor=actor)
+        return True
+
+    form = PasswordForm(request.POST or None)
+    if request.method == "POST" and place.try_form(form, work):
+        messages.success(request, _("The new password holds from now on."))
+        return redirect(back)
+    title = _("New password for %s") % mailbox
+    return place.form_page(request, tenant, form, title=title, label=_("Set password"), back=back)
+
+
+@place.for_admins
+def suspend(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    mailbox = _mailbox(request, tenant, public_id)
+    actor, back = place.person(request), _back(tenant, mailbox)
+    form = SuspendForm(request.POST or None)
+    if request.method == "POST" and place.try_form(
+        form, lambda data: mailboxes.suspend(mailbox, data["because"], actor=actor) or True
+    ):
+        messages.success(request, _("%s is suspended.") % mailbox)
+        return redirect(back)
+    return place.form_page(
+        request, tenant, form, title=_("Suspend %s") % mailbox, label=_("Suspend"), back=back,
+        lead=_("Nobody gets in and no mail is taken until it is resumed."),
+    )  # fmt: skip
+
+
+@place.for_admins
+@require_POST
+def resume(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    mailbox = _mailbox(request, tenant, public_id)
+    mailboxes.resume(mailbox, actor=place.person(request))
+    messages.success(request, _("%s works again.") % mailbox)
+    return redirect(_back(tenant, mailbox))
+
+
+@place.for_admins
+def remove(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    mailbox = _mailbox(request, tenant, public_id)
+    name, error = str(mailbox), ""
+    if request.method == "POST":
+        try:
+            mailboxes.remove(mailbox, actor=place.person(request))
+        except MailError as said:
+            error = said.public
+        else:
+            messages.success(request, _("%s is removed.") % name)
+            return redirect("web:mailboxes", tenant.slug)
+    return place.confirm_page(
+        request, tenant, error=error, title=_("Remove %s?") % name,
+        text=_("Its %s messages go with it and cannot be brought back.") % mailbox.message_count,
+        label=_("Remove mailbox"), back=_back(tenant, mailbox),
+    )  # fmt: skip
+
+
+@place.for_admins
+@never_cache
+def app_password_add(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    """Only for mailboxes whose mail the visitor may read: the service sees to that."""
+    mailbox = _mailbox(request, tenant, public_id)
+    user = place.person(request)
+    form = AppPasswordForm(request.POST or None)
+    if request.method == "POST" and (
+        made := place.try_form(form, lambda data: mailboxes.add_app_password(user, mailbox, data["name"]))
+    ):
+        return _page(request, tenant, mailbox, secret=made[1])
+    return place.form_page(
+        request, tenant, form, title=_("New app password"), label=_("Make it"), back=_back(tenant, mailbox)
+    )
+
+
+@place.for_admins
+@require_POST
+def app_password_revoke(request: HttpRequest, tenant: Tenant, public_id: str, which: str) -> HttpResponse:
+    mailbox = _mailbox(request, tenant, public_id)
+    found = get_object_or_404(mailbox.app_passwords, public_id=which)
+    mailboxes.revoke_app_password(found, actor=place.person(request))
+    messages.success(request, _("That app password no longer works."))
+    return redirect(_back(tenant, mailbox))
+
+
+_ONE = "o/<slug:slug>/mailboxes/<slug:public_id>/"
+routes = [
+    path("o/<slug:slug>/mailboxes/", listing, name="mailboxes"),
+    path("o/<slug:slug>/mailboxes/add/", add, name="mailbox_add"),
+    path(_ONE, show, name="mailbox"),
+    path(f"{_ONE}quota/", quota, name="mailbox_quota"),
+    path(f"{_ONE}password/", password, name="mailbox_password"),
+    path(f"{_ONE}suspend/", suspend, name="mailbox_suspend"),
+    path(f"{_ONE}resume/", resume, name="mailbox_resume"),
+    path(f"{_ONE}remove/", remove, name="mailbox_remove"),
+    path(f"{_ONE}app-passwords/add/", app_password_add, name="mailbox_app_password_add"),
+    path(
+        f"{_ONE}app-passwords/<slug:which>/revoke/", app_password_revoke, name="mailbox_app_password_revoke"
+    ),
+]
