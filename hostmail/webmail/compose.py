@@ -1,0 +1,190 @@
+"""Writing: a new letter, an answer, a forwarded mail, a draft taken up again; and Send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages as toasts
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from hostmail.webmail import drafts
+from hostmail.webmail import listing as lists
+from hostmail.webmail.drafts import Letter
+from hostmail.webmail.place import Place, view
+from hostmail.webmail.place import message as find
+from mailcore.errors import BadMessage, MailError, NotFound, NotYours
+from mailcore.message import display, flags
+from mailcore.message import reply as replies
+from mailcore.message.address import format_address
+from mailcore.message.compose import Attachment
+from mailcore.models import Rights, Submission
+from mailcore.secrets import random_id
+from mailcore.services import addresses, messages, outbound
+
+
+@view(Rights.SEND_AS)
+def compose(request: HttpRequest, place: Place) -> HttpResponse:
+    if request.method == "POST":
+        return _posted(request, place)
+    letter = Letter(to=request.GET.get("to", "")[:500], key=random_id())
+    if place.mailbox.signature:
+        letter.text = f"\n\n-- \n{place.mailbox.signature}"
+    return _page(request, place, letter)
+
+
+@view(Rights.SEND_AS)
+def edit(request: HttpRequest, place: Place, serial: int, uid: int) -> HttpResponse:
+    state, row = find(place, serial, uid)
+    if not row.flags & flags.DRAFT or state.role != "drafts":
+        raise NotFound
+    return _page(request, place, drafts.load(place, serial, uid, random_id()))
+
+
+@view(Rights.SEND_AS)
+def reply(request: HttpRequest, place: Place, serial: int, uid: int, kind: str) -> HttpResponse:
+    if kind not in ("one", "all", "forward"):
+        raise NotFound
+    _state, row = find(place, serial, uid)
+    mail = display.read(messages.raw_of(row.content_id).raw)
+    own = addresses.own_addresses(place.mailbox)
+    letter = Letter(key=random_id(), about=f"{serial}.{uid}.{kind}")
+    if kind == "forward":
+        prepared = replies.forward(mail)
+        letter.source, letter.keep = (serial, uid), [one.section for one in mail.attachments]
+    else:
+        prepared = replies.reply(mail, to_all=kind == "all", own_addresses=own)
+    letter.to = ", ".join(format_address(*person) for person in prepared.to)
+    letter.cc = ", ".join(format_address(*person) for person in prepared.cc)
+    letter.subject, letter.references = prepared.subject, prepared.references
+    letter.in_reply_to = prepared.in_reply_to or ""
+    letter.text = prepared.text if kind == "forward" else f"\n\n{prepared.text}"
+    written_to = {one.address.lower() for one in (*mail.to, *mail.cc)}
+    letter.author = next((address for address in own if address.lower() in written_to), "")
+    return _page(request, place, letter)
+
+
+def _pair(text: str) -> tuple[int, int] | None:
+    parts = text.split(".")
+    if len(parts) >= 2 and all(part.isascii() and part.isdigit() and len(part) < 19 for part in parts[:2]):
+        return int(parts[0]), int(parts[1])
+    return None
+
+
+def _read(request: HttpRequest) -> Letter:
+    given = request.POST
+    remove = given.get("remove")
+    return Letter(
+        author=given.get("from", ""),
+        to=given.get("to", ""),
+        cc=given.get("cc", ""),
+        bcc=given.get("bcc", ""),
+        subject=given.get("subject", ""),
+        text=given.get("body", "").replace("\r\n", "\n"),
+        key=given.get("key", "")[:64] or random_id(),
+        about=given.get("about", "")[:64],
+        in_reply_to=given.get("in_reply_to", ""),
+        references=given.get("references", "").split(),
+        draft=_pair(given.get("draft", "")),
+        source=_pair(given.get("source", "")),
+        keep=[section for section in given.getlist("keep") if section != remove][:100],
+        files=[
+            Attachment(one.name or "file", one.content_type or "application/octet-stream", one.read())
+            for one in request.FILES.getlist("attachments")
+        ],
+    )
+
+
+def _posted(request: HttpRequest, place: Place) -> HttpResponse:
+    letter, action = _read(request), request.POST.get("action", "")
+    sent_before = Submission.objects.filter(mailbox=place.mailbox, idempotency_key=letter.key).exists()
+    if action == "send" and sent_before:
+        return _sent(request, place)
+    try:
+        if letter.author not in addresses.own_addresses(place.mailbox):
+            raise NotYours
+        if action == "discard":
+            drafts.discard(place, letter)
+            toasts.success(request, _("Draft discarded."))
+            return redirect(place.url("mailbox"))
+        if action == "send":
+            _send(request, place, letter)
+            return _sent(request, place)
+        at = drafts.save(place, letter, _name(request, place))
+    except MailError as error:
+        rescued = drafts.rescue(place, letter, _name(request, place))
+        return _page(request, place, rescued, error=error.public)
+    toasts.success(request, _("Draft saved."))
+    return redirect(place.url("edit", *at))
+
+
+def _sent(request: HttpRequest, place: Place) -> HttpResponse:
+    toasts.success(request, _("Message sent."))
+    return redirect(place.url("mailbox"))
+
+
+def _name(request: HttpRequest, place: Place) -> str:
+    return place.mailbox.name or (request.user.name if place.mailbox.kind == "personal" else "")  # type: ignore[union-attr]
+
+
+def _send(request: HttpRequest, place: Place, letter: Letter) -> None:
+    raw, recipients = drafts.build(place, letter, _name(request, place))
+    if not recipients:
+        raise BadMessage(_("Say who it is for."))
+    outbound.submit(
+        place.mailbox,
+        raw,
+        recipients,
+        user_id=request.user.pk,
+        source=Submission.Source.WEBMAIL,
+        reverse_path=letter.author,
+        key=letter.key,
+    )
+    # It is sent: nothing from here on may look as if it were not.
+    try:
+        drafts.discard(place, letter)
+        if place.may_write and (about := _pair(letter.about)):
+            forwarded = letter.about.endswith(".forward")
+            messages.set_flags(
+                place.folder(about[0]).folder_id,
+                [(about[1], about[1])],
+                add=0 if forwarded else flags.ANSWERED,
+                add_keywords=["$Forwarded"] if forwarded else [],
+                via="webmail",
+            )
+    except MailError:
+        toasts.warning(
+            request, _("It was sent, but its draft or the mark on the original could not be changed.")
+        )
+
+
+def _page(request: HttpRequest, place: Place, letter: Letter, *, error: str = "") -> HttpResponse:
+    inbox = place.with_role("inbox") or place.folders[0]
+    own = addresses.own_addresses(place.mailbox)
+    context: dict[str, Any] = lists.context(request, place, inbox)
+    context |= {"letter": letter, "own": own, "error": error, "kept": _kept(place, letter)}
+    context["draft"] = ".".join(map(str, letter.draft or ()))
+    context["source"] = ".".join(map(str, letter.source or ()))
+    context["references"] = " ".join(letter.references)
+    return render(request, "webmail/compose.html", context, status=422 if error else 200)
+
+
+def _kept(place: Place, letter: Letter) -> list[dict[str, Any]]:
+    if not letter.source or not letter.keep:
+        return []
+    try:
+        _state, row = find(place, *letter.source)
+    except NotFound:
+        return []
+    mail = display.read(messages.raw_of(row.content_id).raw)
+    return [
+        {
+            "section": one.section,
+            "name": one.filename,
+            "size": one.size,
+            "url": place.url("part", *letter.source, one.section),
+        }
+        for one in mail.attachments
+        if one.section in letter.keep
+    ]

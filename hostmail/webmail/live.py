@@ -1,0 +1,79 @@
+"""Server-sent events: tells open pages that their mailbox changed. The page then asks for what it shows.
+
+A stream holds no database connection while it waits; before each event it looks whether its person may
+still read the mailbox, and ends when not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AnonymousUser
+from django.db import connections
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from mailcore import limits
+from mailcore.models import Mailbox, User
+from mailcore.outside import doorbell
+from mailcore.services import messages
+
+
+def _may_read(user: User | AnonymousUser, public_id: str) -> int | None:
+    """The mailbox's key, None when it is not (or no longer) theirs."""
+    try:
+        if not user.is_authenticated or not User.objects.filter(pk=user.pk, is_active=True).exists():
+            return None
+        found = Mailbox.objects.readable_by(user).filter(public_id=public_id, state="active").first()
+        return found.pk if found and found.tenant.state == "active" else None
+    finally:
+        connections.close_all()
+
+
+async def events(request: HttpRequest, mailbox: str) -> HttpResponseBase:
+    user = await request.auser()
+    pk = await sync_to_async(_may_read)(user, mailbox)
+    if pk is None:
+        # 204 tells an EventSource not to come back; a stranger learns no more than that.
+        return HttpResponse(status=204 if user.is_authenticated else 403)
+    response = StreamingHttpResponse(stream(user, mailbox, pk), content_type="text/event-stream")
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+async def stream(user: User | AnonymousUser, public_id: str, pk: int) -> AsyncIterator[str]:
+    """Yield an event when the mailbox changed (several rings at once are one), a comment while it did not."""
+    rung = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    handle = doorbell.listen(f"mailbox:{pk}", lambda: _wake(loop, rung))
+    try:
+        known = await sync_to_async(_modseq)(pk)
+        yield "retry: 3000\n: open\n\n"
+        while True:
+            try:
+                async with asyncio.timeout(min(limits.LIVE_HEARTBEAT_SECONDS, doorbell.poll_seconds())):
+                    await rung.wait()
+            except TimeoutError:
+                pass
+            rung.clear()
+            if await sync_to_async(_may_read)(user, public_id) is None:
+                return
+            now = await sync_to_async(_modseq)(pk)
+            yield "event: mailbox\ndata: changed\n\n" if now != known else ": still here\n\n"
+            known = now
+    finally:
+        handle.close()
+
+
+def _modseq(pk: int) -> int:
+    try:
+        return messages.mailbox_modseq(pk)
+    finally:
+        connections.close_all()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, rung: asyncio.Event) -> None:
+    loop.call_soon_threadsafe(rung.set)

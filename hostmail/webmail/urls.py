@@ -1,0 +1,26 @@
+"""Webmail's addresses. Mailboxes by public id, folders by serial, messages by uid."""
+
+from django.urls import path
+
+from hostmail.webmail import acting, attachments, compose, listing, live, reading
+
+app_name = "webmail"
+_FOLDER = "<str:mailbox>/folder/<int:serial>/"
+_MESSAGE = f"{_FOLDER}<int:uid>/"
+
+urlpatterns = [
+    path("", listing.home, name="home"),
+    path("<str:mailbox>/", listing.mailbox, name="mailbox"),
+    path("<str:mailbox>/live/", live.events, name="live"),
+    path("<str:mailbox>/folders/", acting.folders_page, name="folders"),
+    path("<str:mailbox>/compose/", compose.compose, name="compose"),
+    path(_FOLDER, listing.folder, name="folder"),
+    path(f"{_FOLDER}act/", acting.act, name="act"),
+    path(_MESSAGE, reading.message, name="message"),
+    path(f"{_MESSAGE}edit/", compose.edit, name="edit"),
+    path(f"{_MESSAGE}reply/<str:kind>/", compose.reply, name="reply"),
+    path(f"{_MESSAGE}html/", reading.html, name="html"),
+    path(f"{_MESSAGE}html/remote/", reading.html_with_remote, name="html_remote"),
+    path(f"{_MESSAGE}source/", attachments.source, name="source"),
+    path(f"{_MESSAGE}part/<str:section>/", attachments.part, name="part"),
+]
