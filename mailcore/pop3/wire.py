@@ -8,7 +8,7 @@ front. The octets of a message are changed in no other way.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from mailcore import limits
@@ -72,6 +72,11 @@ class LineReceiver:
             # Answered at once, so that somebody at a terminal without CR is told and does not wait for ever.
             self._skip(end)
             return Refused("Lines end with CR LF, not with LF alone")
+
+    @property
+    def held(self) -> int:
+        """Octets that were fed and have not come out yet."""
+        return len(self._buffer)
 
     def take_rest(self) -> bytes:
         """All that was fed and has not come out yet. The receiver starts afresh."""
@@ -206,6 +211,20 @@ def stuffed(raw: bytes) -> bytes:
     body = raw.replace(b"\n.", b"\n..") if b"\n." in raw else raw
     start = b"." if raw.startswith(b".") else b""
     return b"".join((start, body, b".\r\n" if raw.endswith(b"\r\n") or not raw else b"\r\n.\r\n"))
+
+
+def stuffed_pieces(octets: Iterable[bytes], size: int = limits.POP3_TURN_OCTETS) -> Iterator[bytes]:
+    """stuffed() of what octets are together, a piece at a time: for large messages."""
+    last = b""  # two octets or less
+    starts_line = True
+    for part in octets:
+        for start in range(0, len(part), size):
+            piece = part[start : start + size]
+            last = (last + piece[-2:])[-2:]
+            body = piece.replace(b"\n.", b"\n..")
+            yield b"." + body if starts_line and piece.startswith(b".") else body
+            starts_line = piece.endswith(b"\n")
+    yield b".\r\n" if last in (b"", b"\r\n") else b"\r\n.\r\n"
 
 
 def top(raw: bytes, lines: int) -> bytes:

@@ -1,0 +1,70 @@
+"""The inbox as POP3 sees it: listed once at login, changed once at the end (RFC 1939 §3 to §6).
+
+Called by mailcore/pop3. Who may have the maildrop at a time is outside/leases.py's business.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from mailcore.errors import NoSuchMessage
+from mailcore.imap.wire.seqset import collect, compact
+from mailcore.services import events, folders, messages
+
+
+@dataclass(frozen=True, slots=True)
+class Maildrop:
+    """The messages there were at login, by uid: the same place in the three arrays is the same message."""
+
+    tenant_id: int
+    mailbox_id: int
+    folder_id: int
+    uidvalidity: int
+    uids: array[int]
+    sizes: array[int]
+    contents: array[int]
+
+
+def look_into(tenant_id: int, mailbox_id: int) -> Maildrop:
+    """Return what the inbox of a mailbox holds now."""
+    folder_id = folders.by_role(mailbox_id, "inbox")
+    state = messages.folder_state(folder_id)
+    rows = messages.contents(folder_id, 1, 2**32 - 1, ("m.uid", "m.size", "m.content_id"))
+    # By columns: no tuple of a message outlives this.
+    uids, sizes, contents = zip(*rows, strict=True) if rows else ((), (), ())
+    return Maildrop(
+        tenant_id, mailbox_id, folder_id, state.uidvalidity,
+        array("I", uids), array("q", sizes), array("q", contents),
+    )  # fmt: skip
+
+
+def header_of(maildrop: Maildrop, index: int) -> bytes:
+    """The header section of one message as a client reads it. Raises NoSuchMessage."""
+    uid = maildrop.uids[index]
+    rows = messages.contents(maildrop.folder_id, uid, uid, ("c.prefix", "c.header"))
+    if not rows:
+        raise NoSuchMessage
+    return bytes(rows[0][0]) + bytes(rows[0][1])
+
+
+def leave(maildrop: Maildrop, fetched: Sequence[int], deleted: Sequence[int] = ()) -> None:
+    """Record which uids were fetched whole and remove the deleted ones, all or none of it.
+
+    What another client has removed meanwhile is no failure. Raises FolderGone.
+    """
+    with transaction.atomic():
+        if fetched:
+            events.record(
+                "fetched",
+                tenant_id=maildrop.tenant_id,
+                mailbox_id=maildrop.mailbox_id,
+                folder_id=maildrop.folder_id,
+                uids=compact(sorted(fetched)).decode(),
+                data={"via": "pop3"},
+            )
+        if deleted:
+            messages.expunge(maildrop.folder_id, collect(sorted(deleted)), only_deleted=False, via="pop3")
