@@ -23,7 +23,7 @@ IN_CI = os.environ.get("CI", "").lower() in ("true", "1", "yes")
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 DATABASE_FIXTURES = {
     "db", "transactional_db", "django_db_setup", "django_db_reset_sequences", "live_server",
-    "service", "start_service", "client", "admin_client", "admin_user",
+    "service", "start_service", "maild", "client", "admin_client", "admin_user",
 }  # fmt: skip
 KINDS = ("sqlite", "postgres")
 MOST_WORKERS = 8
@@ -216,6 +216,26 @@ def _new_database() -> str:
 def service(start_service: Callable[..., Service]) -> Service:
     """The whole service, running, without tenants."""
     return start_service("up")
+
+
+# --- maild inside this process -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def _running_maild(django_db_setup, django_db_blocker) -> Iterator[object]:
+    from tests.maild import running  # it knows models, which are not there yet when this file is read
+
+    with running(django_db_blocker) as live:
+        yield live
+
+
+@pytest.fixture
+def maild(transactional_db, _running_maild) -> Iterator[object]:
+    """A running maild (tests/maild.py): real sockets, this test's database."""
+    from tests.maild import watched
+
+    with watched(_running_maild) as live:
+        yield live
 
 
 # --- The browser ---------------------------------------------------------------------------------
