@@ -111,7 +111,7 @@ def _posted(request: HttpRequest, place: Place) -> HttpResponse:
         if action == "send":
             _send(request, place, letter)
             return _sent(request, place)
-        at = drafts.save(place, letter, _name(request, place))
+        at = drafts.store(place, letter, _name(request, place))
     except MailError as error:
         rescued = drafts.rescue(place, letter, _name(request, place))
         return _page(request, place, rescued, error=error.public)

@@ -91,7 +91,7 @@ def build(place: Place, letter: Letter, name: str) -> tuple[bytes, list[str]]:
     return compose.build(draft), [address for _name, address in (*to, *cc, *bcc)]
 
 
-def save(place: Place, letter: Letter, name: str) -> tuple[int, int]:
+def store(place: Place, letter: Letter, name: str) -> tuple[int, int]:
     """File the letter in Drafts in place of its earlier state; (folder serial, uid) of the new one.
 
     Raises what build raises, OverQuota.
@@ -151,7 +151,7 @@ def rescue(place: Place, letter: Letter, name: str) -> Letter:
         replace(letter, to="", cc="", bcc="", subject=""),
     ):
         try:
-            at = save(place, tried, name)
+            at = store(place, tried, name)
         except MailError:
             continue
         _state, row = find(place, *at)

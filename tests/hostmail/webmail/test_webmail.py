@@ -55,7 +55,7 @@ def rows(person, role: str) -> list[listing.Listed]:
 
 
 def hidden(page: str, name: str) -> str:
-    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    found = re.search(rf'name="{name}"\s+value="([^"]*)"', page)
     assert found
     return found[1]
 
