@@ -23,7 +23,8 @@ def decode(answer: bytes) -> bytes:
 def plain(octets: bytes) -> tuple[str, str]:
     """Name and password out of a PLAIN message: [authzid] NUL authcid NUL passwd (RFC 4616 §2).
 
-    Acting for somebody else is not offered: an authzid must be the name itself. Raises BadSyntax, LoginFailed.
+    Acting for somebody else is not offered: an authzid must be the name itself.
+    Raises BadSyntax, LoginFailed.
     """
     words = octets.split(b"\0")
     if len(words) != 3 or not words[1] or not words[2]:

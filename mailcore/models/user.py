@@ -70,7 +70,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         self.login_version += 1
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        """What a session of the web is worth: it ends with the password, and whatever raises login_version."""
+        """What a web session is worth: it ends with the password, and whatever raises login_version."""
         salt = "mailcore.models.User.session"
         value = f"{self.login_version}:{self.password}"
         return salted_hmac(salt, value, secret=secret, algorithm="sha256").hexdigest()

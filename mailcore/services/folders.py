@@ -114,7 +114,8 @@ def rename(mailbox_id: int, old: str, new: str) -> None:
         raise FolderExists
     with transaction.atomic():
         box = _lock(mailbox_id)
-        names: dict[str, int] = dict(sql.rows("SELECT name, id FROM folder WHERE mailbox_id = %s", (mailbox_id,)))
+        found = sql.rows("SELECT name, id FROM folder WHERE mailbox_id = %s", (mailbox_id,))
+        names: dict[str, int] = dict(found)
         moved = {name: pk for name, pk in names.items() if name == old or name.startswith(old + SEPARATOR)}
         if not moved:
             raise NoSuchFolder

@@ -70,7 +70,7 @@ def rename(tenant: Tenant, name: str, *, actor: User | None) -> None:
 
 
 def set_retention(tenant: Tenant, *, retention_days: int, event_days: int, actor: User | None) -> None:
-    """Change how long deleted mail can be brought back, and how long is told what happened. Raises BadValue."""
+    """Change how long deleted mail can be brought back, and how long events are kept. Raises BadValue."""
     if not 0 <= retention_days <= limits.RETENTION_DAYS or not 1 <= event_days <= limits.RETENTION_DAYS:
         raise BadValue(f"Choose at most {limits.RETENTION_DAYS} days")
     with races.change():
