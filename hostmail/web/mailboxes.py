@@ -16,10 +16,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from hostmail.web import place
+from hostmail.web import access, place
 from mailcore import limits
-from mailcore.errors import Forbidden, MailError
-from mailcore.models import Address, Domain, Mailbox, Membership, Role, Tenant, User
+from mailcore.errors import MailError
+from mailcore.models import Address, Domain, Mailbox, Tenant
 from mailcore.services import mailboxes
 
 MEGABYTE = 1 << 20
@@ -134,7 +134,10 @@ def _page(request: HttpRequest, tenant: Tenant, mailbox: Mailbox, secret: str = 
         "percent": _percent(mailbox),
         "room": _room(mailbox),
         "addresses": mailbox.addresses.select_related("domain").order_by("-is_primary", "local_part"),
-        "accesses": mailbox.accesses.select_related("user").order_by("-is_owner", "user__email"),
+        "accesses": [
+            (row, access.rights_text(row.rights))
+            for row in mailbox.accesses.select_related("user").order_by("-is_owner", "user__email")
+        ],
         "app_passwords": mailbox.app_passwords.filter(revoked_at=None).order_by("-created_at"),
         "may_add_app_password": mailbox.accesses.filter(user=place.person(request)).exists(),
         "secret": secret,
@@ -151,38 +154,25 @@ def quota(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
     mailbox = _mailbox(request, tenant, public_id)
     actor, back = place.person(request), _back(tenant, mailbox)
     form = QuotaForm(request.POST or None, initial={"megabytes": mailbox.quota_octets // MEGABYTE})
-    if request.method == "POST" and place.try_form(
-        form,
-        lambda data: mailboxes.set_quota(mailbox, data["megabytes"] * MEGABYTE, actor=actor) or True,
-    ):
+
+    def work(data: dict[str, Any]) -> bool:
+        mailboxes.set_quota(mailbox, data["megabytes"] * MEGABYTE, actor=actor)
+        return True
+
+    if request.method == "POST" and place.try_form(form, work):
         messages.success(request, _("The mailbox has its new room."))
         return redirect(back)
     return place.form_page(request, tenant, form, title=_("Room of %s") % mailbox, label=_("Save"), back=back)
-
-
-def _check_may_set_password(actor: User, tenant: Tenant, owner: User | None) -> None:
-    """A password opens all that is its person's: not every administrator may set everybody's."""
-    if owner is None:
-        return
-    if owner.is_staff or owner.memberships.exclude(tenant=tenant).exists():
-        raise Forbidden("This person belongs to another organisation too and keeps their own password")
-    roles = dict(
-        Membership.objects.filter(tenant=tenant, user__in=[actor, owner]).values_list("user_id", "role")
-    )
-    if roles.get(owner.pk) == Role.OWNER and roles.get(actor.pk) != Role.OWNER:
-        raise Forbidden("Only an owner sets the password of an owner")
 
 
 @place.for_admins
 def password(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
     mailbox = _mailbox(request, tenant, public_id)
     actor, back = place.person(request), _back(tenant, mailbox)
-    owner = mailboxes.owner_of(mailbox)
-    if owner == actor:
+    if mailboxes.owner_of(mailbox) == actor:
         return redirect("account_change_password")
 
     def work(data: dict[str, Any]) -> bool:
-        _check_may_set_password(actor, tenant, owner)
         mailboxes.set_password(mailbox, data["password"], actor=actor)
         return True
 
@@ -199,9 +189,12 @@ def suspend(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpRespons
     mailbox = _mailbox(request, tenant, public_id)
     actor, back = place.person(request), _back(tenant, mailbox)
     form = SuspendForm(request.POST or None)
-    if request.method == "POST" and place.try_form(
-        form, lambda data: mailboxes.suspend(mailbox, data["because"], actor=actor) or True
-    ):
+
+    def work(data: dict[str, Any]) -> bool:
+        mailboxes.suspend(mailbox, data["because"], actor=actor)
+        return True
+
+    if request.method == "POST" and place.try_form(form, work):
         messages.success(request, _("%s is suspended.") % mailbox)
         return redirect(back)
     return place.form_page(

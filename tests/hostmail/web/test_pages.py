@@ -1,0 +1,171 @@
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from mailcore.models import Domain, Mailbox
+from mailcore.services import addresses, logins, mailboxes, tenants
+from tests.cast import PASSWORD, Cast
+
+
+@pytest.fixture
+def cast(db) -> Cast:
+    logins.forget_all()
+    return Cast()
+
+
+def client_of(user) -> Client:
+    client = Client()
+    client.force_login(user, backend="hostmail.web.signin.AddressBackend")
+    return client
+
+
+@pytest.fixture
+def alice(cast) -> Client:
+    return client_of(cast.alice.user)
+
+
+def page(name: str, *args) -> str:
+    return reverse(f"web:{name}", args=["acme", *args])
+
+
+def pages(cast) -> list[str]:
+    alias = addresses.add_alias(cast.alice.tenant, "info@acme.test", ["alice@acme.test"], actor=None)
+    box, domain = cast.bob.mailbox.public_id, cast.bob.domain.public_id
+    return [
+        *(page(name) for name in ("overview", "settings", "domains", "domain_add", "events")),
+        *(page(name) for name in ("mailboxes", "mailbox_add", "aliases", "alias_add")),
+        *(page(f"domain{name}", domain) for name in ("", "_zone", "_remove")),
+        *(page(f"mailbox{name}", box) for name in ("", "_quota", "_password", "_suspend", "_remove")),
+        *(page(f"alias{name}", alias.public_id) for name in ("", "_remove")),
+    ]
+
+
+def test_who_sees_a_page(cast):
+    answers = {
+        url: [client_of(who.user).get(url).status_code for who in (cast.alice, cast.bob, cast.charlie)]
+        for url in pages(cast)
+    }
+    assert {url: found for url, found in answers.items() if found != [200, 404, 404]} == {}
+
+
+def test_strangers_are_sent_to_the_sign_in_page(cast):
+    for url in pages(cast):
+        answer = Client().get(url)
+        assert answer.status_code == 302, url
+        assert answer.headers["Location"].startswith(reverse("account_login"))
+
+
+def test_ids_of_another_tenant_are_not_found_under_ones_own(cast):
+    client = client_of(cast.charlie.user)
+    slug = cast.charlie.tenant.slug
+    for name, public_id in (
+        ("domain", cast.alice.domain.public_id),
+        ("mailbox", cast.alice.mailbox.public_id),
+    ):
+        for url in (reverse(f"web:{name}", args=[slug, public_id]),):
+            assert client.get(url).status_code == 404
+            assert client.post(f"{url}remove/").status_code == 404
+    assert Domain.objects.filter(pk=cast.alice.domain.pk).exists()
+
+
+def test_everybody_comes_to_their_place(cast, alice):
+    assert alice.get("/").headers["Location"] == page("overview")
+    assert client_of(cast.bob.user).get("/").headers["Location"] == "/mail/"
+
+
+def test_a_domain_is_added_checked_and_removed(cast, alice):
+    answer = alice.post(page("domain_add"), {"name": "New.Example.ORG"})
+    assert answer.status_code == 302, answer.content
+    domain = Domain.objects.get(name="new.example.org")
+    shown = alice.get(answer.headers["Location"]).content.decode()
+    assert domain.token in shown
+    assert 'hx-trigger="every' in shown
+    Domain.objects.filter(pk=domain.pk).update(check_at=None)
+    assert alice.post(page("domain_check", domain.public_id)).status_code == 302
+    domain.refresh_from_db()
+    assert domain.check_at is not None
+    zone = alice.get(page("domain_zone", domain.public_id))
+    assert "attachment" in zone.headers["Content-Disposition"]
+    assert domain.token.encode() in zone.content
+    assert alice.post(page("domain_remove", domain.public_id)).status_code == 302
+    assert not Domain.objects.filter(pk=domain.pk).exists()
+
+
+def test_says_why_a_domain_cannot_be_had_or_removed(cast, alice):
+    assert (
+        b"belongs to another organisation" in alice.post(page("domain_add"), {"name": "charlie.test"}).content
+    )
+    answer = alice.post(page("domain_remove", cast.alice.domain.public_id))
+    assert answer.status_code == 422
+    assert b"remove them first" in answer.content
+
+
+def test_a_mailbox_is_made_changed_and_removed(cast, alice):
+    new = {"local": "dora", "domain": cast.alice.domain.public_id, "name": "Dora", "password": PASSWORD}
+    assert alice.post(page("mailbox_add"), new).status_code == 302
+    box = Mailbox.objects.get(addresses__local_part="dora")
+    assert mailboxes.authenticate("dora@acme.test", PASSWORD, protocol="imap", peer=None).mailbox_id == box.pk
+    assert b"exists already" in alice.post(page("mailbox_add"), new).content
+
+    alice.post(page("mailbox_quota", box.public_id), {"megabytes": 3})
+    alice.post(page("mailbox_suspend", box.public_id), {"because": "on holiday"})
+    box.refresh_from_db()
+    assert (box.quota_octets, box.state, box.suspended_because) == (3 << 20, "suspended", "on holiday")
+    alice.post(page("mailbox_resume", box.public_id))
+    alice.post(page("mailbox_password", box.public_id), {"password": "another long password"})
+    assert mailboxes.authenticate("dora@acme.test", "another long password", protocol="imap", peer=None)
+    assert b"dora@acme.test" in alice.get(page("mailboxes"), {"q": "dor"}).content
+    assert b"dora@acme.test" not in alice.get(page("mailboxes"), {"q": "zzz"}).content
+    assert alice.post(page("mailbox_remove", box.public_id)).status_code == 302
+    assert alice.get(page("mailbox", box.public_id)).status_code == 404
+
+
+def test_an_administrator_sets_no_password_of_an_owner(cast):
+    tenants.set_role(cast.bob.user.memberships.get(), "admin", actor=None)
+    url = page("mailbox_password", cast.alice.mailbox.public_id)
+    answer = client_of(cast.bob.user).post(url, {"password": "another long password"})
+    assert answer.status_code == 422
+    assert b"Only alice@acme.test" in answer.content
+
+
+def test_app_passwords_are_for_ones_own_mail_only(cast, alice):
+    own = alice.post(page("mailbox_app_password_add", cast.alice.mailbox.public_id), {"name": "phone"})
+    secret = re.search(r"<code>([a-z0-9-]{23})</code>", own.content.decode())[1]
+    assert mailboxes.authenticate("alice@acme.test", secret, protocol="imap", peer=None)
+    other = alice.post(page("mailbox_app_password_add", cast.bob.mailbox.public_id), {"name": "spy"})
+    assert other.status_code == 422
+    assert not cast.bob.mailbox.app_passwords.exists()
+    made = cast.alice.mailbox.app_passwords.get()
+    alice.post(page("mailbox_app_password_revoke", cast.alice.mailbox.public_id, made.public_id))
+    made.refresh_from_db()
+    assert made.revoked_at
+
+
+def test_aliases_and_the_catch_all(cast, alice):
+    for name in ("info@acme.test", "*@acme.test"):
+        answer = alice.post(page("alias_add"), {"address": name, "targets": "alice@acme.test\nx@example.org"})
+        assert answer.status_code == 302, answer.content
+    made = {str(row): row for row in addresses.aliases(cast.alice.tenant)}
+    assert set(made) == {"info@acme.test", "*@acme.test"}
+    info = made["info@acme.test"]
+    alice.post(page("alias", info.public_id), {"targets": "bob@acme.test"})
+    assert list(info.targets.values_list("target", flat=True)) == ["bob@acme.test"]
+    assert alice.post(page("alias", info.public_id), {"targets": "nonsense"}).status_code == 422
+    alice.post(page("alias_remove", info.public_id))
+    assert len(addresses.aliases(cast.alice.tenant)) == 1
+
+
+def test_changes_need_the_token_of_the_form(cast):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(cast.alice.user, backend="hostmail.web.signin.AddressBackend")
+    assert client.post(page("domain_add"), {"name": "x.example.org"}).status_code == 403
+
+
+def test_a_suspended_organisation_says_so(cast, alice):
+    second = tenants.create("Second", owner=cast.alice.user, actor=None)
+    tenants.suspend(second, "unpaid bill", actor=None)
+    answer = alice.get(reverse("web:overview", args=[second.slug]))
+    assert answer.status_code == 403
+    assert b"unpaid bill" in answer.content
