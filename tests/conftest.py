@@ -77,6 +77,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def uses_database(item: pytest.Item) -> bool:
+    if item.get_closest_marker("once"):
+        return False
     if item.get_closest_marker("django_db") or item.get_closest_marker("both"):
         return True
     case = getattr(item, "cls", None)

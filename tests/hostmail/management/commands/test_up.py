@@ -42,6 +42,7 @@ def test_starts_from_nothing_and_lets_go_cleanly(service: Service) -> None:
     assert not any(Path(f"/proc/{pid}").exists() for pid in processes)
 
 
+@pytest.mark.once
 def test_fits_a_small_machine(service: Service) -> None:
     rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in family(service.process.pid)]
     octets = sum(
@@ -59,6 +60,7 @@ def test_starts_again_at_once_after_kill_9(service: Service) -> None:
     assert not any(Path(f"/proc/{pid}").exists() for pid in processes)
 
 
+@pytest.mark.once
 def test_a_killed_part_comes_back(service: Service) -> None:
     service.expect("process_ended")
     service.expect("process_killed")
@@ -71,12 +73,14 @@ def test_a_killed_part_comes_back(service: Service) -> None:
     wait_for(lambda: is_open(service.ports["http"]), 30, "web")
 
 
+@pytest.mark.once
 def test_a_second_one_in_the_same_folder_is_refused(service: Service, start_service) -> None:
     second = start_service("up", env={"HOSTMAIL_DATA_DIR": str(service.data_dir)}, started=False)
     with pytest.raises(AssertionError, match="is in use by another `up`"):
         second.start()
 
 
+@pytest.mark.once
 def test_names_the_variable_of_a_port_that_is_taken(start_service) -> None:
     with socket.socket() as taken:
         port = free_port()
@@ -87,6 +91,7 @@ def test_names_the_variable_of_a_port_that_is_taken(start_service) -> None:
             service.start()
 
 
+@pytest.mark.once
 def test_names_both_variables_of_a_port_given_twice(start_service) -> None:
     port = str(free_port())
     service = start_service("up", env={"HOSTMAIL_IMAP_PORT": port, "HOSTMAIL_POP3_PORT": port}, started=False)
@@ -94,6 +99,7 @@ def test_names_both_variables_of_a_port_given_twice(start_service) -> None:
         service.start()
 
 
+@pytest.mark.once
 def test_the_demo_stays_on_loopback(start_service) -> None:
     service = start_service("up", "--demo", env={"HOSTMAIL_BIND": "0.0.0.0"}, started=False)
     with pytest.raises(AssertionError, match="--demo .* loopback"):
@@ -144,6 +150,7 @@ def test_doctor_says_what_to_do_and_ends_with_1(start_service) -> None:
     assert "manage.py migrate" in " ".join(said.split())
 
 
+@pytest.mark.once
 def test_settings_that_make_no_sense_stop_every_part(start_service) -> None:
     service = start_service("up", env={"HOSTMAIL_MAX_MESSAGE": "big"}, started=False)
     for command in ("up", "web", "worker", "maild", "doctor"):
