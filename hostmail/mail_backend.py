@@ -40,7 +40,7 @@ class SystemMail(BaseEmailBackend):
         filings = delivery.filings(hops)
         if not filings:
             return False
-        prepared = messages.prepare(message.message().as_bytes(linesep="\r\n"))
+        prepared = messages.prepare(message.message().as_bytes(linesep="\r\n"))  # type: ignore[call-arg]
         unit = Unit([Mail(prepared, filings)], trace=random_id(), sender="", data={"source": "system"})
         try:
             delivery.deliver(unit)
