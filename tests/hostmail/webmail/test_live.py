@@ -1,0 +1,41 @@
+"""The event stream says that a mailbox changed, and ends when its person may no longer read it."""
+
+import asyncio
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from hostmail.webmail import live
+from mailcore.models import Access
+from mailcore.outside import doorbell
+from tests.cast import Cast
+from tests.hostmail.webmail.test_webmail import file, mail, signed_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_tells_of_new_mail_and_ends_with_the_right() -> None:
+    cast = Cast(keys=True)
+    person = cast.alice
+
+    async def follow() -> list[str]:
+        stream = live.stream(person.user, person.mailbox.public_id, person.mailbox.pk)
+        seen = [await anext(stream)]
+        await sync_to_async(file)(person, mail("New"))
+        seen.append(await asyncio.wait_for(anext(stream), 10))
+        await sync_to_async(Access.objects.filter(mailbox=person.mailbox).delete)()
+        doorbell.ring(f"mailbox:{person.mailbox.pk}")
+        seen += [event async for event in stream]
+        return seen
+
+    seen = asyncio.run(follow())
+    assert ": open" in seen[0]
+    assert "event: mailbox" in seen[1]
+    assert len(seen) == 2
+
+
+def test_is_closed_to_strangers() -> None:
+    cast = Cast(keys=True)
+    url = f"/mail/{cast.alice.mailbox.public_id}/live/"
+    assert signed_in(cast.bob).get(url).status_code == 204
+    assert signed_in(cast.alice).get(url).headers["Content-Type"] == "text/event-stream"
