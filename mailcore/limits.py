@@ -318,4 +318,3 @@ LIST_PAGE = 50  # rows a page
 LIST_SEARCHED = 20_000  # messages of a folder that one search looks through, newest first
 LIST_SEARCH_WORDS = 10
 THREAD_SHOWN = 100  # messages of one thread on a page
-LIVE_HEARTBEAT_SECONDS = 20  # below what proxies wait for
