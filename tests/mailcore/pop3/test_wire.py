@@ -228,3 +228,23 @@ def test_large_messages_are_quick():
 def test_answers(answer, sent):
     assert answer == sent
     assert len(answer) <= 512
+
+
+@given(
+    st.lists(st.sampled_from([b".", b"\r\n", b"\n", b"\r", b"a", b"\r\n.", b"\xff"])).map(b"".join),
+    st.lists(st.integers(0, 30), max_size=3),
+    st.integers(1, 8),
+)
+def test_stuffs_the_same_in_pieces(raw, cuts, size):
+    cuts = sorted(min(cut, len(raw)) for cut in cuts)
+    parts = [raw[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
+    assert b"".join(wire.stuffed_pieces(parts, size)) == wire.stuffed(raw)
+    assert b"".join(wire.stuffed_pieces([raw])) == wire.stuffed(raw)
+
+
+def test_says_how_much_it_holds():
+    receiver = LineReceiver()
+    receiver.feed(b"STAT\r\nQU")
+    assert receiver.held == 8
+    receiver.line()
+    assert receiver.held == 2
