@@ -64,7 +64,7 @@ def _records(domain: Domain) -> list[dict[str, Any]]:
             "type": record.type, "name": record.name, "value": host, "priority": priority,
             "title": record.purpose, "state": {"later": "try_later"}.get(state, state),
             "found": "; ".join(finding.get("seen", [])) if wrong else "",
-            "help": finding.get("fix") or finding.get("explanation") if wrong else record.explanation,
+            "help": (wrong and (finding.get("fix") or finding.get("explanation"))) or record.explanation,
             "optional": not record.required,
         })  # fmt: skip
     return rows

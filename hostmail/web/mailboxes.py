@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
@@ -19,8 +21,8 @@ from django.views.decorators.http import require_POST
 from hostmail.web import access, place
 from mailcore import limits
 from mailcore.errors import MailError
-from mailcore.models import Address, Domain, Mailbox, Tenant
-from mailcore.services import mailboxes
+from mailcore.models import Address, Domain, Mailbox, Tenant, User
+from mailcore.services import mailboxes, users
 
 MEGABYTE = 1 << 20
 MOST_MEGABYTES = 1 << 39
@@ -36,12 +38,22 @@ class NewForm(forms.Form):
     name = forms.CharField(label=gettext_lazy("Name"), max_length=limits.NAME_CHARS, required=False)
     password = forms.CharField(
         label=gettext_lazy("Password"),
+        required=False,
         strip=False,
+        help_text=gettext_lazy("Leave it empty and we make a good one, shown once."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
+    megabytes = forms.IntegerField(label=gettext_lazy("Room in MB"), min_value=1, max_value=MOST_MEGABYTES)
+    kind = forms.ChoiceField(
+        label=gettext_lazy("Kind"),
+        choices=Mailbox.Kind.choices,
+        help_text=gettext_lazy("A shared mailbox has no password: you give members access to it."),
+    )
+
     def __init__(self, data: Any, tenant: Tenant) -> None:
-        super().__init__(data)
+        default = settings.HOSTMAIL_DEFAULT_QUOTA // MEGABYTE
+        super().__init__(data, initial={"megabytes": default, "kind": Mailbox.Kind.PERSONAL})
         field = self.fields["domain"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = Domain.objects.filter(tenant=tenant).order_by("-state", "name")
@@ -106,19 +118,37 @@ def listing(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 
 
 @place.for_admins
+@never_cache
 def add(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    """A password that we made stands in the answer and nowhere else."""
     form = NewForm(request.POST or None, tenant)
     actor = place.person(request)
+    secret = ""
 
     def create(data: dict[str, Any]) -> Mailbox:
+        nonlocal secret
         address = f"{data['local'].strip()}@{data['domain'].name}"
-        return mailboxes.create(tenant, address, name=data["name"], password=data["password"], actor=actor)
+        if not data["password"] and _makes_person(tenant, address, data["kind"]):
+            secret = secrets.token_urlsafe(12)
+        return mailboxes.create(
+            tenant, address, name=data["name"], password=data["password"] or secret or None,
+            quota_octets=data["megabytes"] * MEGABYTE, kind=data["kind"], actor=actor,
+        )  # fmt: skip
 
     if request.method == "POST" and (made := place.try_form(form, create)):
+        if secret:
+            context = {"tenant": tenant, "mailbox": made, "address": str(made), "password": secret}
+            return render(request, "web/mailbox_made.html", context)
         messages.success(request, _("%(address)s is ready.") % {"address": made})
         return redirect("web:mailbox", tenant.slug, made.public_id)
     back = reverse("web:mailboxes", args=[tenant.slug])
     return place.form_page(request, tenant, form, title=_("Create a mailbox"), label=_("Create"), back=back)
+
+
+def _makes_person(tenant: Tenant, address: str, kind: str) -> bool:
+    """Whether a mailbox of this address comes with a new person, who needs a password."""
+    known = User.objects.filter(email=users.email_of(address), memberships__tenant=tenant)
+    return kind == Mailbox.Kind.PERSONAL and not known.exists()
 
 
 @place.for_admins

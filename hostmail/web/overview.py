@@ -45,7 +45,6 @@ def overview(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     ]  # fmt: skip
     context = {
         "tenant": tenant,
-        "others": place.administered(place.person(request)).exclude(pk=tenant.pk)[:20],
         "steps": steps,
         "is_new": not all(done for _label, done, _url in steps),
         "domain_count": domains.count(),

@@ -12,6 +12,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 
 from mailcore.errors import MailError
@@ -19,6 +20,7 @@ from mailcore.models import Role, Tenant, User
 
 P = ParamSpec("P")
 PAGE_ROWS = 50
+OTHER_TENANTS = 50  # in the menu that leads to them
 
 
 def administered(user: User) -> QuerySet[Tenant]:
@@ -49,6 +51,8 @@ def for_admins(
     @wraps(view)
     def at_tenant(request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         tenant = tenant_for(request, slug)
+        others = administered(person(request)).exclude(pk=tenant.pk)
+        request.other_tenants = SimpleLazyObject(lambda: list(others[:OTHER_TENANTS]))  # type: ignore[attr-defined]
         if tenant.is_suspended:
             return render(request, "web/suspended.html", {"tenant": tenant}, status=403)
         return view(request, tenant, *args, **kwargs)

@@ -103,7 +103,14 @@ def test_says_why_a_domain_cannot_be_had_or_removed(cast, alice):
 
 
 def test_a_mailbox_is_made_changed_and_removed(cast, alice):
-    new = {"local": "dora", "domain": cast.alice.domain.public_id, "name": "Dora", "password": PASSWORD}
+    new = {
+        "local": "dora",
+        "domain": cast.alice.domain.public_id,
+        "name": "Dora",
+        "password": PASSWORD,
+        "megabytes": "2048",
+        "kind": "personal",
+    }
     assert alice.post(page("mailbox_add"), new).status_code == 302
     box = Mailbox.objects.get(addresses__local_part="dora")
     assert mailboxes.authenticate("dora@acme.test", PASSWORD, protocol="imap", peer=None).mailbox_id == box.pk

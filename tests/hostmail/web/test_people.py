@@ -12,12 +12,14 @@ from mailcore.models import (
     Address,
     ApiToken,
     AppPassword,
+    Domain,
     Invitation,
+    Mailbox,
     Membership,
     Tenant,
     User,
 )
-from mailcore.services import events, mailboxes, users
+from mailcore.services import events, mailboxes, tenants, users
 from tests.cast import PASSWORD, Cast, make_mailbox, make_user
 
 
@@ -83,6 +85,56 @@ def test_gives_a_mailbox_addresses_and_people(alice, cast):
         {"email": cast.alice.address, "rights": ["2"]},
     ):
         assert alice.post(at(cast, "mailbox_person_add", box.public_id), wrong).status_code == 422
+
+
+def new_mailbox(cast, **more) -> dict[str, str]:
+    domain = cast.alice.domain.public_id
+    return {"local": "dora", "domain": domain, "megabytes": "2048", "kind": "personal", **more}
+
+
+def test_makes_a_password_and_shows_it_once(alice, cast):
+    answer = alice.post(at(cast, "mailbox_add"), new_mailbox(cast))
+    secret = re.search(rb'data-copy="([^"]+)"', answer.content)[1].decode()
+    assert "no-store" in answer.headers["Cache-Control"]
+    came = mailboxes.authenticate("dora@acme.test", secret, protocol="imap", peer=None)
+    assert Mailbox.objects.get(pk=came.mailbox_id).quota_octets == 2 << 30
+    made = Mailbox.objects.get(pk=came.mailbox_id)
+    assert secret not in alice.get(at(cast, "mailbox", made.public_id)).content.decode()
+
+
+def test_makes_a_shared_mailbox_without_a_password(alice, cast):
+    answer = alice.post(at(cast, "mailbox_add"), new_mailbox(cast, local="team", kind="shared"))
+    assert answer.status_code == 302
+    assert not User.objects.filter(email="team@acme.test").exists()
+    wrong = new_mailbox(cast, local="other", kind="shared", password=PASSWORD)
+    assert alice.post(at(cast, "mailbox_add"), wrong).status_code == 422
+
+
+def test_ignores_fields_that_the_form_does_not_have(alice, cast):
+    """W5; and a domain of another tenant is no choice."""
+    more = {"tenant": cast.charlie.tenant.pk, "is_staff": "on", "used_octets": "5", "owner": "1"}
+    alice.post(at(cast, "mailbox_add"), new_mailbox(cast, **more))
+    box = Mailbox.objects.get(addresses__local_part="dora")
+    assert (box.tenant_id, box.used_octets) == (cast.alice.tenant.pk, 0)
+    assert not User.objects.get(email="dora@acme.test").is_staff
+    foreign = new_mailbox(cast, local="spy", domain=cast.charlie.domain.public_id)
+    assert alice.post(at(cast, "mailbox_add"), foreign).status_code == 422
+
+
+def test_leads_to_ones_other_organisations(alice, cast):
+    assert b"Second" not in alice.get(at(cast, "domains")).content
+    second = tenants.create("Second", owner=cast.alice.user, actor=None)
+    tenants.create("Stranger", actor=None)
+    page = alice.get(at(cast, "domains")).content.decode()
+    assert reverse("web:overview", args=[second.slug]) in page
+    assert "Stranger" not in page
+
+
+@pytest.mark.parametrize("name", ["charlie.test", "CHARLIE.test.", "mail.charlie.test", "localhost", "com"])
+def test_refuses_domains_of_others_and_reserved_ones(alice, cast, name):
+    """W9, W13."""
+    assert alice.post(at(cast, "domain_add"), {"name": name}).status_code == 422
+    assert Domain.objects.filter(tenant=cast.alice.tenant).count() == 1
 
 
 def test_takes_no_address_of_another_mailbox_away(cast):
