@@ -159,3 +159,27 @@ def test_settings_that_make_no_sense_stop_every_part(start_service) -> None:
         assert done.returncode == 1
         assert done.stderr.count("\n") == 1
         assert done.stderr.startswith("HOSTMAIL_MAX_MESSAGE has the value 'big'")
+
+
+@pytest.mark.once
+def test_a_lost_redis_costs_speed_and_nothing_else(service: Service) -> None:
+    service.expect("process_ended")  # says the supervisor
+    service.expect("Cannot connect to redis")  # says Celery, and tries again
+    pid = int((service.data_dir / "run" / "redis.pid").read_text())
+    os.kill(pid, 9)
+    with urllib.request.urlopen(f"{service.url}/accounts/login/") as answer:
+        assert answer.status == 200
+    wait_for(
+        lambda: (service.data_dir / "run" / "redis.pid").read_text().strip() not in ("", str(pid)),
+        30,
+        "Redis",
+    )
+    wait_for(
+        lambda: b'"redis": "ok"' in urllib.request.urlopen(f"{service.url}/readyz").read(), 30, "readiness"
+    )
+    workers = [
+        child
+        for child in family(service.process.pid)
+        if b"worker" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    assert workers
