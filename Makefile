@@ -38,7 +38,7 @@ check: venv-dev
 	$(PY) -m ruff format --check $(OURS)
 	$(PY) -m ruff check $(OURS)
 	$(PY) -m mypy
-	$(PY) -m djlint templates --check --lint --quiet
+	$(PY) -m djlint templates --lint --check
 	HOSTMAIL_DATA_DIR=build/check $(PY) manage.py makemigrations --check --dry-run
 	$(PYTEST) -q tests/test_architecture.py
 
