@@ -47,8 +47,8 @@ class Snapshot:
     modseqs: array[int]
     names: tuple[str, ...]
     # What each refresh touched, oldest first, complete for everything after modseq log_from.
+    log_from: int
     log: tuple[Refresh, ...] = ()
-    log_from: int = 0
 
     def index(self, uid: int) -> int:
         """Where uid is, or -1."""
@@ -200,7 +200,7 @@ def load(state: messages.FolderState) -> Snapshot:
         array("q", columns[2]),
         array("q", columns[3]),
         tuple(messages.keyword_names(state.mailbox_id)),
-        log_from=state.modseq,
+        state.modseq,
     )
 
 
@@ -233,7 +233,7 @@ def refresh(known: Snapshot, state: messages.FolderState) -> Snapshot:
                     flags[at], keywords[at], modseqs[at] = new_flags, new_keywords, modseq
         if added:
             uids = uids + added
-    log, log_from = _logged(known, since)
+    log_from, log = _logged(known, since)
     return Snapshot(
         known.folder_id,
         known.mailbox_id,
@@ -246,21 +246,21 @@ def refresh(known: Snapshot, state: messages.FolderState) -> Snapshot:
         keywords,
         modseqs,
         names,
-        log,
         log_from,
+        log,
     )
 
 
-def _logged(known: Snapshot, since: messages.ChangesSince) -> tuple[tuple[Refresh, ...], int]:
-    """The log and where it begins, after what happened since."""
+def _logged(known: Snapshot, since: messages.ChangesSince) -> tuple[int, tuple[Refresh, ...]]:
+    """Where the log begins, and the log, after what happened since."""
     if len(since.rows) > limits.SNAPSHOT_LOG_UIDS:
-        return (), since.modseq
+        return since.modseq, ()
     log = known.log
     if since.rows:
         log = (*log, Refresh(since.modseq, array("I", [row[0] for row in since.rows])))
     if len(log) > limits.SNAPSHOT_LOG:
-        return log[1:], log[0].until
-    return log, known.log_from
+        return log[0].until, log[1:]
+    return known.log_from, log
 
 
 def _kept(uids: Sequence[int], gone: Sequence[int]) -> list[tuple[int, int]]:

@@ -5,6 +5,7 @@ a generator (session.run), which is stepped either right here, when the registry
 memory, or in a database thread, a bounded turn at a time. Answers are gathered and written together; while a
 client does not read them, its generator rests and no more are made.
 
+Long because reading, stepping, writing and ending share the state of one connection.
 Made by the ports in server.py. RFC 2177 §3 (IDLE), RFC 3207 §6 (nothing from before the handshake counts).
 """
 
@@ -173,6 +174,10 @@ class Connection(asyncio.Protocol):
         self.is_closing = True
         if self.transport is not None:
             self.transport.close()
+
+    def has_said_all(self) -> bool:
+        """Whether it is closing, and nothing waits to be written."""
+        return self.is_closing and self.transport is not None and not self.transport.get_write_buffer_size()
 
     def abort(self) -> None:
         if self.transport is not None:

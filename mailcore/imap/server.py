@@ -56,10 +56,9 @@ class Imap:
         self.octets = 0  # of commands being received, beyond small ones
         self.is_stopping = False
         self.to_check: set[Login] = set()
-        self.check_at = 0.0
+        self.checked_at = 0.0
         self._checking: asyncio.Task[None] | None = None
         self._sweeping: asyncio.TimerHandle | None = None
-        self._everybody_left = asyncio.Event()
 
     async def stop(self) -> None:
         """Take nobody new, tell everybody; a command that runs is answered first."""
@@ -70,14 +69,17 @@ class Imap:
             self._sweeping.cancel()
         for connection in list(self.open):
             connection.leave_when_done()
-        try:
-            if self.open:
-                await self._everybody_left.wait()
-        finally:
+        if self._checking is not None:
+            self._checking.cancel()
+        until = self.loop.time() + limits.IMAP_STOP_SECONDS
+        while self.open and self.loop.time() < until:
+            await asyncio.sleep(0.02)
             for connection in list(self.open):
-                connection.abort()
-            if self._checking is not None:
-                self._checking.cancel()
+                if connection.has_said_all():
+                    # A TLS client may take its time to say goodbye.
+                    connection.abort()
+        for connection in list(self.open):
+            connection.abort()
 
     def admit(self, login: Login) -> None:
         """Raises Busy."""
@@ -102,8 +104,6 @@ class Imap:
         login = connection.session.login
         if login is not None and connection.receiver.limits is self.after_login:
             _discount(self.by_mailbox, login.mailbox_id)
-        if self.is_stopping and not self.open:
-            self._everybody_left.set()
 
     async def start_tls(
         self, connection: Connection, transport: asyncio.Transport
@@ -130,8 +130,8 @@ class Imap:
         for connection in list(self.open):
             connection.look_at_clock(now, poll_seconds)
         self._shed_stalled()
-        if now >= self.check_at:
-            self.check_at = now + limits.IMAP_LOGIN_CHECK_SECONDS
+        if now - self.checked_at > limits.IMAP_LOGIN_CHECK_SECONDS:
+            self.checked_at = now
             self.to_check.update(each.session.login for each in self.open if each.session.login is not None)
         if self.to_check and self._checking is None:
             logins, self.to_check = list(self.to_check), set()

@@ -1,0 +1,181 @@
+"""What one client is told, by a table of snapshots; no database."""
+
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailcore.errors import BadSyntax
+from mailcore.imap.view import View
+from mailcore.message.flags import FLAGGED, SEEN
+from mailcore.snapshot import Refresh, Snapshot
+
+
+def snapshot(
+    modseq: int, messages: dict[int, tuple[int, int]], *, names=(), log_from=None, log=()
+) -> Snapshot:
+    """messages: uid -> (flags, modseq)."""
+    uids = sorted(messages)
+    log_from = modseq if log_from is None else log_from
+    return Snapshot(
+        1, 1, 1, max(uids, default=0) + 1, modseq, modseq,
+        array("I", uids), array("H", [messages[uid][0] for uid in uids]), array("q", [0] * len(uids)),
+        array("q", [messages[uid][1] for uid in uids]), tuple(names), log_from, log,
+    )  # fmt: skip
+
+
+def view(one: Snapshot, *, first_recent: int = 2**32) -> View:
+    return View(one, is_read_only=False, first_recent=first_recent)
+
+
+START = {1: (0, 1), 2: (0, 1), 5: (SEEN, 1)}
+
+
+def test_says_nothing_when_nothing_changed():
+    one = snapshot(1, START)
+    assert view(one).update(one, may_expunge=True) == []
+    assert view(one).update(snapshot(9, START), may_expunge=True) == []
+
+
+def test_tells_new_messages_flags_and_expunges_in_order():
+    seen = view(snapshot(1, START))
+    new = snapshot(4, {2: (FLAGGED, 3), 5: (SEEN, 1), 6: (0, 4)})
+    assert seen.update(new, may_expunge=True) == [
+        b"* 2 FETCH (FLAGS (\\Flagged))\r\n",
+        b"* 1 EXPUNGE\r\n",
+        b"* 3 EXISTS\r\n",
+        b"* 0 RECENT\r\n",
+    ]
+    assert seen.update(new, may_expunge=True) == []
+
+
+def test_keeps_expunges_back_until_they_may_be_told():
+    seen = view(snapshot(1, START))
+    new = snapshot(4, {2: (0, 1), 6: (0, 4)})
+    assert seen.update(new, may_expunge=False) == [b"* 4 EXISTS\r\n", b"* 0 RECENT\r\n"]
+    assert list(seen.shown) == [1, 2, 5, 6]
+    assert [picked.uid for picked in seen.pick(((1, 4),), uid=False)] == [1, 2, 5, 6]
+    assert seen.flags_of(1) is None
+    assert seen.update(new, may_expunge=False) == []
+    assert seen.update(new, may_expunge=True) == [b"* 3 EXPUNGE\r\n", b"* 1 EXPUNGE\r\n"]
+    assert seen.shown is new.uids
+
+
+def test_a_message_that_came_and_went_meanwhile_is_never_told():
+    seen = view(snapshot(1, START))
+    assert seen.update(snapshot(9, START), may_expunge=True) == []
+
+
+def test_a_message_told_while_held_back_and_gone_before_the_expunges():
+    seen = view(snapshot(1, START))
+    seen.update(snapshot(2, {1: (0, 1), 2: (0, 1), 6: (0, 2)}), may_expunge=False)
+    last = snapshot(3, {1: (0, 1), 2: (0, 1)})
+    assert seen.update(last, may_expunge=True) == [b"* 4 EXPUNGE\r\n", b"* 3 EXPUNGE\r\n"]
+
+
+def test_does_not_tell_back_what_this_client_did_silently():
+    seen = view(snapshot(1, START))
+    new = snapshot(2, {**START, 1: (SEEN, 2), 2: (SEEN, 2)})
+    seen.keep_silent(new, [1, 2], 2)
+    assert seen.update(new, may_expunge=True) == []
+    other = snapshot(3, {**START, 1: (FLAGGED, 3), 2: (SEEN, 2)})
+    assert seen.update(other, may_expunge=True) == [b"* 1 FETCH (FLAGS (\\Flagged))\r\n"]
+
+
+def test_tells_what_somebody_else_changed_after_a_silent_change():
+    seen = view(snapshot(1, START))
+    mine = snapshot(2, {**START, 1: (SEEN, 2)})
+    seen.keep_silent(mine, [1], 2)
+    theirs = snapshot(3, {**START, 1: (SEEN | FLAGGED, 3)})
+    assert seen.update(theirs, may_expunge=True) == [b"* 1 FETCH (FLAGS (\\Seen \\Flagged))\r\n"]
+
+
+def test_tells_new_keywords_before_they_are_used():
+    seen = view(snapshot(1, START, names=["$A"]))
+    out = seen.update(snapshot(2, START, names=["$A", "$B"]), may_expunge=True)
+    assert out == [b"* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $A $B)\r\n"]
+
+
+def test_recent():
+    seen = view(snapshot(1, START), first_recent=2)
+    assert seen.recent_count == 2
+    assert seen.flags_of(5) == b"(\\Seen \\Recent)"
+    assert seen.flags_of(1) == b"()"
+    assert not seen.is_claiming
+    out = seen.update(snapshot(2, {**START, 7: (0, 2)}), may_expunge=True)
+    assert out == [b"* 4 EXISTS\r\n", b"* 3 RECENT\r\n"]
+    assert seen.is_claiming
+
+
+def test_numbers():
+    seen = view(snapshot(1, START))
+    assert seen.slices(((1, 2), (3, 3)), uid=False) == [(0, 2), (2, 3)]
+    assert seen.uid_ranges(((2, 4),), uid=True) == [(2, 2)]
+    assert seen.uid_ranges(((1, 1 << 32),), uid=True) == [(1, 5)]
+    assert seen.seq(5) == 3
+    assert seen.seq(4) == 0
+    for numbers in (((4, 4),), ((1, 9),)):
+        with pytest.raises(BadSyntax):
+            seen.slices(numbers, uid=False)
+    empty = view(snapshot(1, {}))
+    assert empty.slices(((1, 1 << 32),), uid=True) == []
+    with pytest.raises(BadSyntax):
+        empty.slices(((1, 1 << 32),), uid=False)
+
+
+def test_the_log_of_refreshes_is_enough():
+    log = (Refresh(2, array("I", [1])), Refresh(3, array("I", [2])))
+    new = snapshot(3, {**START, 1: (SEEN, 2), 2: (SEEN, 3)}, log=log, log_from=1)
+    assert sorted(new.touched_since(1)) == [1, 2]
+    assert sorted(new.touched_since(2)) == [2]
+    assert sorted(new.touched_since(0)) == [1, 2, 5]  # before the log: by looking at all
+    assert list(new.touched_since(3)) == []
+
+
+changes = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "flag", "gone", "tell", "tell all"]), st.integers(0, 9), st.integers(0, 31)
+    ),
+    max_size=40,
+)
+
+
+@given(changes)
+def test_a_client_that_believes_what_it_is_told_knows_all(steps):
+    now = dict(START)
+    seen = view(snapshot(1, now))
+    mirror = [flags for flags, _ in (now[uid] for uid in sorted(now))]
+    modseq, uidnext = 1, 6
+
+    def hear(lines: list[bytes]) -> None:
+        for line in lines:
+            words = line.split()
+            if words[2] == b"EXISTS":
+                assert int(words[1]) >= len(mirror)
+                mirror.extend([None] * (int(words[1]) - len(mirror)))
+            elif words[2] == b"EXPUNGE":
+                del mirror[int(words[1]) - 1]
+            elif words[2] == b"FETCH":
+                mirror[int(words[1]) - 1] = line.split(b"FLAGS ")[1]
+
+    known = {uid: seen.flags_of(uid) for uid in now}
+    mirror[:] = [known[uid] for uid in sorted(known)]
+    for verb, which, flags in steps:
+        modseq += 1
+        if verb == "add":
+            now[uidnext] = (flags, modseq)
+            uidnext += 1
+        elif now and verb in ("flag", "gone"):
+            uid = sorted(now)[which % len(now)]
+            if verb == "gone":
+                del now[uid]
+            else:
+                now[uid] = (flags, modseq)
+        elif verb.startswith("tell"):
+            hear(seen.update(snapshot(modseq, now), may_expunge=verb == "tell all"))
+    hear(seen.update(snapshot(modseq + 1, now), may_expunge=True))
+    assert list(seen.shown) == sorted(now)
+    assert len(mirror) == len(now)
+    for uid, heard in zip(sorted(now), mirror, strict=True):
+        assert heard is None or heard.rstrip(b")\r\n") == seen.flags_of(uid).rstrip(b")")
