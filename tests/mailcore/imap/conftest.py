@@ -141,13 +141,13 @@ def start_imap(transactional_db, data_dir, settings, free_port, monkeypatch):
         return running[0]
 
     yield start
+    for each in running:
+        for client in each.clients:
+            client.close()
     if stops:
         loop.call_soon_threadsafe(stops[0].set)
         ends[0].join(20)
         assert not ends[0].is_alive(), "IMAP does not stop"
-    for each in running:
-        for client in each.clients:
-            client.close()
     loop.close()
     doorbell.use(None)
 
