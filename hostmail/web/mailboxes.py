@@ -25,6 +25,7 @@ from mailcore.models import Address, Domain, Mailbox, Tenant, User
 from mailcore.services import mailboxes, users
 
 MEGABYTE = 1 << 20
+MOST_CHOICES = 100  # domains in a list to choose from; with more one types the name
 MOST_MEGABYTES = 1 << 39
 
 
@@ -32,9 +33,7 @@ class NewForm(forms.Form):
     local = forms.CharField(
         label=gettext_lazy("Address"), max_length=64, help_text=gettext_lazy("Before the @")
     )
-    domain = forms.ModelChoiceField(
-        Domain.objects.none(), label=gettext_lazy("Domain"), to_field_name="public_id"
-    )
+    domain = forms.ModelChoiceField(Domain.objects.none(), label=gettext_lazy("Domain"), to_field_name="name")
     name = forms.CharField(label=gettext_lazy("Name"), max_length=limits.NAME_CHARS, required=False)
     password = forms.CharField(
         label=gettext_lazy("Password"),
@@ -58,6 +57,8 @@ class NewForm(forms.Form):
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = Domain.objects.filter(tenant=tenant).order_by("-state", "name")
         field.empty_label = None
+        if field.queryset.count() > MOST_CHOICES:
+            field.widget = forms.TextInput(attrs={"autocapitalize": "none"})
 
 
 class QuotaForm(forms.Form):

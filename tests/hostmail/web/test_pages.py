@@ -105,7 +105,7 @@ def test_says_why_a_domain_cannot_be_had_or_removed(cast, alice):
 def test_a_mailbox_is_made_changed_and_removed(cast, alice):
     new = {
         "local": "dora",
-        "domain": cast.alice.domain.public_id,
+        "domain": cast.alice.domain.name,
         "name": "Dora",
         "password": PASSWORD,
         "megabytes": "2048",

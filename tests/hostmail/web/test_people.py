@@ -88,7 +88,7 @@ def test_gives_a_mailbox_addresses_and_people(alice, cast):
 
 
 def new_mailbox(cast, **more) -> dict[str, str]:
-    domain = cast.alice.domain.public_id
+    domain = cast.alice.domain.name
     return {"local": "dora", "domain": domain, "megabytes": "2048", "kind": "personal", **more}
 
 
@@ -100,6 +100,15 @@ def test_makes_a_password_and_shows_it_once(alice, cast):
     assert Mailbox.objects.get(pk=came.mailbox_id).quota_octets == 2 << 30
     made = Mailbox.objects.get(pk=came.mailbox_id)
     assert secret not in alice.get(at(cast, "mailbox", made.public_id)).content.decode()
+
+
+def test_lets_one_type_the_domain_where_there_are_too_many_to_choose_from(alice, cast):
+    Domain.objects.bulk_create(Domain(tenant=cast.alice.tenant, name=f"d{n}.example") for n in range(101))
+    assert b"d57.example" not in alice.get(at(cast, "mailbox_add")).content
+    assert alice.post(at(cast, "mailbox_add"), new_mailbox(cast, domain="d57.example")).status_code == 200
+    assert Mailbox.objects.filter(addresses__domain__name="d57.example").exists()
+    wrong = new_mailbox(cast, domain="nowhere.example")
+    assert alice.post(at(cast, "mailbox_add"), wrong).status_code == 422
 
 
 def test_makes_a_shared_mailbox_without_a_password(alice, cast):
@@ -117,7 +126,7 @@ def test_ignores_fields_that_the_form_does_not_have(alice, cast):
     box = Mailbox.objects.get(addresses__local_part="dora")
     assert (box.tenant_id, box.used_octets) == (cast.alice.tenant.pk, 0)
     assert not User.objects.get(email="dora@acme.test").is_staff
-    foreign = new_mailbox(cast, local="spy", domain=cast.charlie.domain.public_id)
+    foreign = new_mailbox(cast, local="spy", domain=cast.charlie.domain.name)
     assert alice.post(at(cast, "mailbox_add"), foreign).status_code == 422
 
 
