@@ -400,6 +400,8 @@ class Connection(asyncio.Protocol):
     def _serve(self, request: Request) -> None:
         """Begin what a command asks for."""
         self.request = request
+        if self.is_leaving:
+            self.leave_when_done()
         match request:
             case Ask(prompt=prompt):
                 self._say(prompt)
