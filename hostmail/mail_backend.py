@@ -1,8 +1,8 @@
 """System mail: what Django and allauth send (password resets, confirmations, invitations).
 
-Named by settings.EMAIL_BACKEND. Recipients here are filed at once. For others there is no queue yet that
-belongs to no tenant: their mail is not sent and the log says so. Without a recipient left, nothing is counted
-as sent.
+Named by settings.EMAIL_BACKEND. Recipients here are filed at once, others wait in the outbound queue, whose
+every entry belongs to an organisation: the one the person is a member of, or is invited to. Who has neither
+gets nothing, and the log says so. What cannot be delivered is answered by no report (RFC 5321 §6.1).
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from collections.abc import Sequence
 
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
+from django.db.models import Q
 
 from mailcore.errors import MailError
+from mailcore.models import Submission, Tenant
 from mailcore.secrets import random_id
-from mailcore.services import addresses, delivery, messages
+from mailcore.services import addresses, delivery, messages, queue
 from mailcore.services.messages import Mail, Unit
+from mailcore.services.routing import Hop
 
 logger = logging.getLogger(__name__)
 
@@ -26,26 +29,55 @@ class SystemMail(BaseEmailBackend):
         return sum(self._send(message) for message in email_messages)
 
     def _send(self, message: EmailMessage) -> bool:
-        hops = []
+        hops: list[tuple[Hop, str]] = []
+        outside: dict[int, list[str]] = {}
         for recipient in message.recipients():
             try:
                 route = addresses.route(recipient)
-                if not route.is_ours:
-                    logger.warning("system_mail_not_sent: recipient is not local")
-                    continue
-                addresses.judge(route)
-                hops += [(hop, recipient) for hop in route.hops if hop.mailbox_id]
+                if route.is_ours:
+                    addresses.judge(route)
+                    hops += [(hop, recipient) for hop in route.hops if hop.mailbox_id]
+                elif (tenant_id := _tenant_of(recipient)) is not None:
+                    outside.setdefault(tenant_id, []).append(recipient)
+                else:
+                    logger.warning("system_mail_not_sent: the recipient belongs to no organisation")
             except MailError as error:
                 logger.warning("system_mail_not_sent: %s", error.code)
         filings = delivery.filings(hops)
-        if not filings:
+        if not filings and not outside:
             return False
         prepared = messages.prepare(message.message().as_bytes(linesep="\r\n"))  # type: ignore[call-arg]
-        unit = Unit([Mail(prepared, filings)], trace=random_id(), sender="", data={"source": "system"})
+        mails = [Mail(prepared, filings)] if filings else []
+        first = len(mails)
+        mails += [Mail(prepared, [], keep_for=(tenant_id, None)) for tenant_id in outside]
+        trace = random_id()
+
+        def enqueue(content_ids: list[dict[int, int]]) -> None:
+            for contents, (tenant_id, recipients) in zip(content_ids[first:], outside.items(), strict=True):
+                queue.enqueue(
+                    tenant_id=tenant_id,
+                    mailbox_id=None,
+                    content_id=contents[tenant_id],
+                    trace=trace,
+                    source=Submission.Source.SYSTEM,
+                    reverse_path="",
+                    recipients=recipients,
+                    needs_smtputf8=not all(recipient.isascii() for recipient in recipients),
+                )
+
         try:
-            delivery.deliver(unit)
+            delivery.deliver(Unit(mails, trace=trace, sender="", data={"source": "system"}, within=enqueue))
         except MailError:
             if not self.fail_silently:
                 raise
             return False
         return True
+
+
+def _tenant_of(recipient: str) -> int | None:
+    """The organisation on whose behalf somebody outside is written to."""
+    email = recipient.casefold()
+    person = Q(memberships__user__email=email) | Q(memberships__user__recovery_email=email)
+    invited = Q(invitations__email=email, invitations__accepted_at=None)
+    active = Tenant.objects.filter(state=Tenant.State.ACTIVE)
+    return active.filter(person | invited).order_by("pk").values_list("pk", flat=True).first()

@@ -244,7 +244,11 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_ADAPTER = "hostmail.web.signin.Adapter"
-ACCOUNT_FORMS = {"signup": "hostmail.web.signup.SignupForm"}
+ACCOUNT_FORMS = {
+    "signup": "hostmail.web.signup.SignupForm",
+    "reset_password": "hostmail.web.signin.ResetPasswordForm",
+}
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # no mail to whatever address a stranger types in
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_SESSION_REMEMBER = True

@@ -7,9 +7,11 @@ asked at every request: a suspension ends sessions at the next one.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
+from allauth.account.forms import ResetPasswordForm as AllauthResetPasswordForm
 from django import forms
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -32,7 +34,7 @@ def may_sign_in(user: User) -> bool:
 
 
 def find_user(name: str) -> User | None:
-    """The person who signs in by this name: their e-mail address, or one of a mailbox that is theirs."""
+    """The person who signs in by this name: their address, one of a mailbox of theirs, the recovery one."""
     try:
         user = User.objects.filter(email=users.email_of(name)).first()
     except BadAddress:
@@ -40,6 +42,10 @@ def find_user(name: str) -> User | None:
     if user is None and (found := addresses.resolve_login(name)):
         owner = Access.objects.filter(mailbox_id=found[0], is_owner=True).select_related("user").first()
         user = owner.user if owner else None
+    if user is None:
+        # Only while it says who is meant: two people may have given the same one.
+        same = list(User.objects.filter(recovery_email=users.email_of(name))[:2])
+        user = same[0] if len(same) == 1 else None
     return user
 
 
@@ -103,6 +109,31 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         user.refresh_from_db()
         return user
 
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        return _public(super().get_reset_password_from_key_url(key))
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
+        return _public(super().get_email_confirmation_url(request, emailconfirmation))
+
+    def send_password_reset_mail(self, user: Any, email: str, context: dict[str, Any]) -> Any:
+        """To the address outside if there is one: the mailbox may be just what is locked."""
+        return super().send_password_reset_mail(user, user.recovery_email or user.email, context)
+
     def set_password(self, user: Any, password: str) -> None:
         """Through the service, which ends what was signed in with the old one."""
         users.set_password(user, password, actor=user)
+
+
+def _public(url: str) -> str:
+    """A link for a mail, under the name that settings give: a request's Host is not believed (W15)."""
+    return settings.HOSTMAIL_PUBLIC_URL + urlsplit(url)._replace(scheme="", netloc="").geturl()
+
+
+class ResetPasswordForm(AllauthResetPasswordForm):  # type: ignore[misc]
+    """Finds people by the names they sign in with, and says the same whether there is anybody."""
+
+    def clean_email(self) -> str:
+        email = str(self.cleaned_data["email"])
+        user = find_user(email)
+        self.users = [user] if user is not None and may_sign_in(user) else []
+        return email

@@ -1,5 +1,9 @@
+import re
+from urllib.parse import urlsplit
+
 import pytest
 from django.core import mail as outbox
+from django.test import Client
 from django.urls import reverse
 
 from mailcore import limits
@@ -100,3 +104,59 @@ def test_nobody_signs_up_with_an_address_of_a_proven_domain(cast, client, settin
     settings.HOSTMAIL_SIGNUP = "open"
     client.post(reverse("account_signup"), {**SIGNUP, "email": "boss@acme.test"})
     assert not User.objects.filter(email="boss@acme.test").exists()
+
+
+# --- A lost password (W15, W16) --------------------------------------------------------------------------
+
+
+def reset_link(client, name: str, **more) -> str | None:
+    outbox.outbox.clear()
+    answer = client.post(reverse("account_reset_password"), {"email": name}, **more)
+    assert answer.status_code == 302
+    found = (
+        re.search(r"https?://\S+/accounts/password/reset/key/\S+", outbox.outbox[0].body)
+        if outbox.outbox
+        else None
+    )
+    return found[0] if found else None
+
+
+def test_mails_a_link_to_the_address_outside_whatever_name_was_typed(cast, client, settings):
+    addresses.add_alias(cast.alice.tenant, "boss@acme.test", [cast.alice.address], actor=None)
+    User.objects.filter(pk=cast.alice.user.pk).update(recovery_email="alice@outside.example")
+    for name in ("ALICE@acme.test", "boss@acme.test", "alice@outside.example"):
+        link = reset_link(client, name, headers={"Host": "127.0.0.1"})
+        assert link.startswith(settings.HOSTMAIL_PUBLIC_URL)
+        assert outbox.outbox[0].to == ["alice@outside.example"]
+
+
+def test_says_the_same_of_names_that_nobody_has(cast, client):
+    there = client.post(reverse("account_reset_password"), {"email": cast.alice.address})
+    outbox.outbox.clear()
+    nobody = client.post(reverse("account_reset_password"), {"email": "nobody@acme.test"})
+    assert (there.status_code, there.headers["Location"]) == (nobody.status_code, nobody.headers["Location"])
+    assert not outbox.outbox
+
+
+def test_a_link_sets_one_password_and_ends_what_was_signed_in(cast, client):
+    elsewhere = Client()
+    sign_in(elsewhere, cast.alice.address)
+    path = urlsplit(reset_link(client, cast.alice.address)).path
+    form = client.get(path).headers["Location"]
+    client.post(form, {"password1": "a quite different one", "password2": "a quite different one"})
+    assert User.objects.get(pk=cast.alice.user.pk).check_password("a quite different one")
+    assert elsewhere.get(reverse("web:app_passwords")).status_code == 302
+    again = client.get(path, follow=True)
+    assert b"password1" not in again.content
+
+
+def test_a_suspended_person_gets_no_link(cast, client):
+    tenants.suspend(cast.alice.tenant, actor=None)
+    assert reset_link(client, cast.alice.address) is None
+
+
+def test_finds_nobody_by_a_recovery_address_that_two_people_gave(cast, client):
+    User.objects.filter(pk__in=[cast.alice.user.pk, cast.bob.user.pk]).update(
+        recovery_email="x@outside.example"
+    )
+    assert reset_link(client, "x@outside.example") is None
