@@ -14,6 +14,7 @@ import collections
 import logging
 import re
 import ssl
+import weakref
 from typing import Any, ClassVar, cast
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
@@ -21,6 +22,7 @@ from django.conf import settings
 
 from mailcore import limits
 from mailcore.errors import BadMessage, Busy, MailError, MessageTooBig, Unexpected
+from mailcore.smtp.reader import CommandReader
 
 log = logging.getLogger(__name__)
 # aiosmtpd tells every command to this logger; ours tell what matters themselves.
@@ -29,7 +31,7 @@ logging.getLogger("mail.log").setLevel(logging.WARNING)
 _END = b"\r\n.\r\n"
 # Replies that never wait for company: what follows them is not a command, or nothing.
 _AT_ONCE = frozenset({"220", "221", "421"})
-_PATH = re.compile(r"<([^<>\s\"\\]+@[^<>\s\"\\@]+)>(?: +(.*))?\Z")
+_PATH = re.compile(r"<((?:[^<>\s\"\\@:,]+|\"(?:[^\"\\]|\\.)*\")@[^<>\s\"\\@:,]+)>(?: +(.*))?\Z")
 _ENHANCED = re.compile(r"[245]\d\d [245]\.\d{1,3}\.\d{1,3}\b")
 # Enhanced codes for the replies that aiosmtpd words itself (RFC 2034, RFC 3463 §3.6).
 _DEFAULT_CODES = {
@@ -83,6 +85,10 @@ class Protocol(SMTP):
             auth_require_tls=True,
             loop=loop,
         )
+        # asyncio keeps the reader weakly, and strongly until the connection stands.
+        reader = CommandReader(limit=self.line_length_limit, loop=loop)
+        self._strong_reader = reader
+        self._stream_reader_wr = weakref.ref(reader)
 
     # --- connection ---------------------------------------------------------------------------------
 
@@ -246,15 +252,16 @@ class Protocol(SMTP):
         return str(found.version() or ""), str(cipher[0]) if cipher else ""
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
-        """The address and the rest of a MAIL or RCPT argument; the parser behind it costs 0.3 ms."""
+        """The address and the rest of a MAIL or RCPT argument, as RFC 5321 §4.1.2 writes them.
+
+        Instead of aiosmtpd's, which takes 0.3 ms and everything that a header field may hold: comments,
+        blanks, source routes. What stands here for an address is judged by parse_path.
+        """
         if match := _PATH.match(arg):
             return match[1], match[2] or ""
         if arg.startswith("<>"):
             return "<>", arg[2:].strip()
-        if not arg.startswith("<"):
-            return None, None
-        found: tuple[str | None, str | None] = super()._getaddr(arg)
-        return found
+        return None, None
 
     async def smtp_VRFY(self, arg: str) -> None:
         await self.push("252 2.5.0 Send some mail, and see" if arg else "501 Syntax: VRFY <address>")
