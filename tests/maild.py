@@ -78,8 +78,11 @@ class LiveMaild:
             raise
         finally:
             self._ready.set()
-            connection.close()
+            asyncio.set_event_loop(None)
             self.loop.close()
+            connection.close()
+            # Where look() and here() read: a connection of its own.
+            self.maild._context.run(connection.close)
 
     async def _serve(self) -> None:
         """Maild.serve() without signals, which only a main thread can have."""
@@ -94,8 +97,6 @@ class LiveMaild:
             await self.maild._stopping.wait()
         finally:
             await self.maild._end()
-            # Where look() and here() read: a connection of its own.
-            self.maild._context.run(connection.close)
 
     def call(self, function, *arguments):
         """What function returns on the loop of maild."""
@@ -104,6 +105,12 @@ class LiveMaild:
             return function(*arguments)
 
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result(10)
+
+    def turn(self) -> None:
+        """Return when the loop has looked at its sockets once more."""
+        turned = threading.Event()
+        self.loop.call_soon_threadsafe(turned.set)
+        turned.wait(10)
 
     def expect_error(self, words: str) -> None:
         """An error was logged that says so (a regular expression); it is no failure of the test."""
