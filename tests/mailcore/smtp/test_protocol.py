@@ -26,7 +26,7 @@ def test_finds_the_address(argument, found):
     [
         "", "ann@example.org", "<ann@example.org", "<ann>", "<@example.org>", "<ann@>", "<ann @example.org>",
         "<ann@ example.org>", "< ann@example.org>", "<ann@example.org >", "<@a,@b:ann@example.org>",
-        "<@a:ann@example.org>", "<ann@a@b>", "<ann(comment)@example.org> <b@c>", "<ann@[192.0.2.1]:25>",
+        "<@a:ann@example.org>", "<ann@a@b>", "(comment) <ann@example.org>", "<ann@[192.0.2.1]:25>",
         "<a,b@example.org>", "<ann@example.org>SIZE=5", "<<ann@example.org>>", "<a\nb@example.org>",
         "<ann@example.org>\tX=1", "Ann <ann@example.org>", '<"ann@example.org>', "<:include:/x@example.org>",
     ],
