@@ -3,6 +3,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core import mail as outbox
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -17,6 +18,7 @@ from tests.cast import PASSWORD, Cast, make_domain, make_mailbox, make_tenant, m
 def fresh_counts():
     counters.forget_all() if hasattr(counters, "forget_all") else None
     logins.forget_all()
+    cache.clear()  # allauth's own rates
 
 
 @pytest.fixture

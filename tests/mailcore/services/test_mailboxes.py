@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from mailcore import limits
-from mailcore.errors import AlreadyExists, BadAddress, BadValue, MailError, NotAllowedNow, NotFound
+from mailcore.errors import AlreadyExists, BadAddress, BadValue, Forbidden, MailError, NotAllowedNow, NotFound
 from mailcore.models import (
     ALL_RIGHTS,
     Access,
@@ -273,6 +273,27 @@ def test_the_owners_access_stays(cast):
         mailboxes.revoke(cast.alice.mailbox, cast.alice.user, actor=None)
     with pytest.raises(NotAllowedNow):
         mailboxes.grant(cast.alice.mailbox, cast.alice.user, Rights.READ, actor=None)
+
+
+def test_nobody_gains_by_setting_another_persons_password(cast):
+    good = "a new and long one"
+    tenant, owner = cast.alice.tenant, cast.alice.user
+    admin = make_user("admin@acme.test")
+    Membership.objects.create(tenant=tenant, user=admin, role="admin")
+    mailboxes.set_password(cast.bob.mailbox, good, actor=admin)
+    with pytest.raises(Forbidden):
+        mailboxes.set_password(cast.alice.mailbox, good, actor=admin)
+    # Whoever belongs to another organisation too, or to the staff, keeps their own.
+    elsewhere = Membership.objects.create(tenant=cast.charlie.tenant, user=cast.bob.user)
+    for actor in (admin, owner):
+        with pytest.raises(Forbidden):
+            mailboxes.set_password(cast.bob.mailbox, good, actor=actor)
+    elsewhere.delete()
+    User.objects.filter(pk=cast.bob.user.pk).update(is_staff=True)
+    with pytest.raises(Forbidden):
+        mailboxes.set_password(cast.bob.mailbox, good, actor=owner)
+    mailboxes.set_password(cast.bob.mailbox, good, actor=None)
+    mailboxes.set_password(cast.alice.mailbox, good, actor=owner)
 
 
 def test_an_app_password_is_shown_once_and_kept_as_a_hash(cast):

@@ -9,7 +9,7 @@ from mailcore import limits
 from mailcore.errors import AlreadyExists, BadAddress, BadValue, Forbidden, NotAllowedNow, NotFound
 from mailcore.models import AuditEntry, Domain, Invitation, Membership, Role, Tenant, User
 from mailcore.services import mailboxes, tenants, users
-from tests.cast import Cast, make_tenant, make_user
+from tests.cast import PASSWORD, Cast, make_tenant, make_user
 from tests.fakes import FakeClock, MemoryBell, MemoryWorker
 
 pytestmark = pytest.mark.django_db
@@ -188,3 +188,34 @@ def test_of_two_owners_who_leave_at_once_one_stays(cast):
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(leave, [dora, erin])) == ["left", "stays"]
     assert Membership.objects.filter(tenant=tenant, role="owner").count() == 1
+
+
+def test_lets_an_invited_person_without_an_account_join(cast):
+    _invitation, token = tenants.invite(cast.alice.tenant, "eve@outside.test", "admin", actor=cast.alice.user)
+    with pytest.raises(BadValue):
+        tenants.join(token, "Eve", "short")
+    membership, person = tenants.join(token, "Eve", PASSWORD)
+    assert (membership.role, membership.tenant, person.name) == ("admin", cast.alice.tenant, "Eve")
+    assert person.check_password(PASSWORD)
+    with pytest.raises(NotFound):
+        tenants.join(token, "Eve", PASSWORD)
+
+
+def test_lets_nobody_join_as_somebody_who_has_an_account(cast):
+    _invitation, token = tenants.invite(cast.alice.tenant, cast.charlie.address, "admin", actor=None)
+    with pytest.raises(AlreadyExists):
+        tenants.join(token, "Not Charlie", "another long password")
+    assert User.objects.get(pk=cast.charlie.user.pk).check_password(PASSWORD)
+    assert not Membership.objects.filter(tenant=cast.alice.tenant, user=cast.charlie.user).exists()
+    tenants.accept_invitation(token, cast.charlie.user)  # it is still good
+
+
+def test_sets_how_long_things_are_kept(cast):
+    tenant = cast.alice.tenant
+    tenants.set_retention(tenant, retention_days=0, event_days=7, actor=cast.alice.user)
+    tenant.refresh_from_db()
+    assert (tenant.retention_days, tenant.event_days) == (0, 7)
+    assert AuditEntry.objects.filter(verb="tenant.retention", tenant=tenant).exists()
+    for days, events in ((-1, 7), (7, 0), (limits.RETENTION_DAYS + 1, 7), (7, limits.RETENTION_DAYS + 1)):
+        with pytest.raises(BadValue):
+            tenants.set_retention(tenant, retention_days=days, event_days=events, actor=None)
