@@ -76,6 +76,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(os.environ["HOSTMAIL_TEST_DIR"], ignore_errors=True)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Whatever starts a program or a browser is slow, without being told so."""
+    if not {"start_service", "browser"}.isdisjoint(getattr(item, "fixturenames", ())):
+        item.add_marker("slow")
+
+
 def uses_database(item: pytest.Item) -> bool:
     if item.get_closest_marker("once"):
         return False
