@@ -10,602 +10,1127 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Address',
+            name="Address",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True)),
-                ('local_part', models.CharField(blank=True, max_length=64)),
-                ('is_primary', models.BooleanField(default=False)),
-                ('is_enabled', models.BooleanField(default=True)),
-                ('description', models.CharField(blank=True, max_length=200)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True
+                    ),
+                ),
+                ("local_part", models.CharField(blank=True, max_length=64)),
+                ("is_primary", models.BooleanField(default=False)),
+                ("is_enabled", models.BooleanField(default=True)),
+                ("description", models.CharField(blank=True, max_length=200)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'verbose_name_plural': 'addresses',
-                'db_table': 'address',
-                'ordering': ['local_part'],
+                "verbose_name_plural": "addresses",
+                "db_table": "address",
+                "ordering": ["local_part"],
             },
         ),
         migrations.CreateModel(
-            name='Mailbox',
+            name="Mailbox",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True)),
-                ('kind', models.CharField(choices=[('personal', 'personal'), ('shared', 'shared')], default='personal', max_length=8)),
-                ('name', models.CharField(blank=True, max_length=120)),
-                ('state', models.CharField(choices=[('active', 'active'), ('suspended', 'suspended'), ('closing', 'being removed')], default='active', max_length=12)),
-                ('suspended_because', models.CharField(blank=True, max_length=200)),
-                ('quota_octets', models.BigIntegerField()),
-                ('used_octets', models.BigIntegerField(default=0)),
-                ('message_count', models.BigIntegerField(default=0)),
-                ('modseq', models.BigIntegerField(default=1)),
-                ('next_uidvalidity', models.BigIntegerField(default=1)),
-                ('keywords', models.JSONField(blank=True, default=list)),
-                ('file_sent_smtp', models.BooleanField(default=False)),
-                ('file_sent_api', models.BooleanField(default=False)),
-                ('signature', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("personal", "personal"), ("shared", "shared")],
+                        default="personal",
+                        max_length=8,
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=120)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("active", "active"),
+                            ("suspended", "suspended"),
+                            ("closing", "being removed"),
+                        ],
+                        default="active",
+                        max_length=12,
+                    ),
+                ),
+                ("suspended_because", models.CharField(blank=True, max_length=200)),
+                ("quota_octets", models.BigIntegerField()),
+                ("used_octets", models.BigIntegerField(default=0)),
+                ("message_count", models.BigIntegerField(default=0)),
+                ("modseq", models.BigIntegerField(default=1)),
+                ("next_uidvalidity", models.BigIntegerField(default=1)),
+                ("keywords", models.JSONField(blank=True, default=list)),
+                ("file_sent_smtp", models.BooleanField(default=False)),
+                ("file_sent_api", models.BooleanField(default=False)),
+                ("signature", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'verbose_name_plural': 'mailboxes',
-                'db_table': 'mailbox',
+                "verbose_name_plural": "mailboxes",
+                "db_table": "mailbox",
             },
         ),
         migrations.CreateModel(
-            name='Tenant',
+            name="Tenant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True)),
-                ('slug', models.SlugField(max_length=63, unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('state', models.CharField(choices=[('active', 'active'), ('suspended', 'suspended')], default='active', max_length=12)),
-                ('suspended_because', models.CharField(blank=True, max_length=200)),
-                ('retention_days', models.PositiveSmallIntegerField(default=30)),
-                ('event_days', models.PositiveSmallIntegerField(default=90)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True
+                    ),
+                ),
+                ("slug", models.SlugField(max_length=63, unique=True)),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("active", "active"), ("suspended", "suspended")],
+                        default="active",
+                        max_length=12,
+                    ),
+                ),
+                ("suspended_because", models.CharField(blank=True, max_length=200)),
+                ("retention_days", models.PositiveSmallIntegerField(default=30)),
+                ("event_days", models.PositiveSmallIntegerField(default=90)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'db_table': 'tenant',
-                'ordering': ['name'],
+                "db_table": "tenant",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='ThreadRef',
+            name="ThreadRef",
             fields=[
-                ('pk', models.CompositePrimaryKey('mailbox_id', 'ref', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('mailbox_id', models.BigIntegerField()),
-                ('ref', models.BigIntegerField()),
-                ('thread_id', models.BigIntegerField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "mailbox_id", "ref", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("mailbox_id", models.BigIntegerField()),
+                ("ref", models.BigIntegerField()),
+                ("thread_id", models.BigIntegerField()),
             ],
             options={
-                'db_table': 'thread_ref',
+                "db_table": "thread_ref",
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('public_id', models.CharField(default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True)),
-                ('email', models.EmailField(max_length=254, unique=True, verbose_name='email address')),
-                ('name', models.CharField(blank=True, max_length=120, verbose_name='name')),
-                ('recovery_email', models.EmailField(blank=True, max_length=254, verbose_name='recovery address')),
-                ('timezone', models.CharField(default='UTC', max_length=64)),
-                ('language', models.CharField(blank=True, max_length=16)),
-                ('is_staff', models.BooleanField(default=False)),
-                ('is_active', models.BooleanField(default=True)),
-                ('login_version', models.PositiveIntegerField(default=0)),
-                ('date_joined', models.DateTimeField(auto_now_add=True)),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254, unique=True, verbose_name="email address")),
+                ("name", models.CharField(blank=True, max_length=120, verbose_name="name")),
+                (
+                    "recovery_email",
+                    models.EmailField(blank=True, max_length=254, verbose_name="recovery address"),
+                ),
+                ("timezone", models.CharField(default="UTC", max_length=64)),
+                ("language", models.CharField(blank=True, max_length=16)),
+                ("is_staff", models.BooleanField(default=False)),
+                ("is_active", models.BooleanField(default=True)),
+                ("login_version", models.PositiveIntegerField(default=0)),
+                ("date_joined", models.DateTimeField(auto_now_add=True)),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'person',
-                'ordering': ['email'],
+                "db_table": "person",
+                "ordering": ["email"],
             },
             managers=[
-                ('objects', mailcore.models.user.UserManager()),
+                ("objects", mailcore.models.user.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='AliasTarget',
+            name="AliasTarget",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('target', models.CharField(max_length=320, verbose_name='target')),
-                ('address', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='targets', to='mailcore.address')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("target", models.CharField(max_length=320, verbose_name="target")),
+                (
+                    "address",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="targets",
+                        to="mailcore.address",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'alias_target',
+                "db_table": "alias_target",
             },
         ),
         migrations.CreateModel(
-            name='Change',
+            name="Change",
             fields=[
-                ('pk', models.CompositePrimaryKey('folder_id', 'modseq', 'kind', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('folder_id', models.BigIntegerField()),
-                ('modseq', models.BigIntegerField()),
-                ('kind', models.PositiveSmallIntegerField(choices=[(1, 'Added'), (2, 'Flags'), (3, 'Gone')])),
-                ('mailbox_id', models.BigIntegerField()),
-                ('uids', models.TextField()),
-                ('at', models.DateTimeField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "folder_id",
+                        "modseq",
+                        "kind",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("folder_id", models.BigIntegerField()),
+                ("modseq", models.BigIntegerField()),
+                ("kind", models.PositiveSmallIntegerField(choices=[(1, "Added"), (2, "Flags"), (3, "Gone")])),
+                ("mailbox_id", models.BigIntegerField()),
+                ("uids", models.TextField()),
+                ("at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'change',
-                'indexes': [models.Index(fields=['mailbox_id', 'modseq'], name='change_mailbox')],
+                "db_table": "change",
+                "indexes": [models.Index(fields=["mailbox_id", "modseq"], name="change_mailbox")],
             },
         ),
         migrations.CreateModel(
-            name='Content',
+            name="Content",
             fields=[
-                ('id', mailcore.models.fields.ClusteredId(primary_key=True, serialize=False)),
-                ('tenant_id', models.BigIntegerField()),
-                ('created_at', models.DateTimeField()),
-                ('index_version', models.PositiveSmallIntegerField()),
-                ('octets', models.BigIntegerField()),
-                ('prefix', models.BinaryField()),
-                ('header', models.BinaryField()),
-                ('envelope', models.BinaryField()),
-                ('bodystructure', models.BinaryField()),
-                ('body', models.BinaryField()),
-                ('parts', models.BinaryField()),
-                ('message_id', models.TextField()),
-                ('subject', models.TextField()),
-                ('base_subject', models.TextField()),
-                ('from_key', models.TextField()),
-                ('to_key', models.TextField()),
-                ('cc_key', models.TextField()),
-                ('from_text', models.TextField()),
-                ('to_text', models.TextField()),
-                ('preview', models.TextField()),
-                ('has_attachments', models.BooleanField()),
-                ('sent_at', models.BigIntegerField(null=True)),
-                ('sent_day', models.IntegerField(null=True)),
-                ('sha256', models.BinaryField()),
-                ('place', models.PositiveSmallIntegerField(choices=[(0, 'Row'), (1, 'File')])),
-                ('codec', models.PositiveSmallIntegerField()),
-                ('payload', models.BinaryField(null=True)),
+                ("id", mailcore.models.fields.ClusteredId(primary_key=True, serialize=False)),
+                ("tenant_id", models.BigIntegerField()),
+                ("created_at", models.DateTimeField()),
+                ("index_version", models.PositiveSmallIntegerField()),
+                ("octets", models.BigIntegerField()),
+                ("prefix", models.BinaryField()),
+                ("header", models.BinaryField()),
+                ("envelope", models.BinaryField()),
+                ("bodystructure", models.BinaryField()),
+                ("body", models.BinaryField()),
+                ("parts", models.BinaryField()),
+                ("message_id", models.TextField()),
+                ("subject", models.TextField()),
+                ("base_subject", models.TextField()),
+                ("from_key", models.TextField()),
+                ("to_key", models.TextField()),
+                ("cc_key", models.TextField()),
+                ("from_text", models.TextField()),
+                ("to_text", models.TextField()),
+                ("preview", models.TextField()),
+                ("has_attachments", models.BooleanField()),
+                ("sent_at", models.BigIntegerField(null=True)),
+                ("sent_day", models.IntegerField(null=True)),
+                ("sha256", models.BinaryField()),
+                ("place", models.PositiveSmallIntegerField(choices=[(0, "Row"), (1, "File")])),
+                ("codec", models.PositiveSmallIntegerField()),
+                ("payload", models.BinaryField(null=True)),
             ],
             options={
-                'db_table': 'content',
-                'indexes': [models.Index(condition=models.Q(('place', 1)), fields=['tenant_id', 'sha256'], name='content_file')],
+                "db_table": "content",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("place", 1)), fields=["tenant_id", "sha256"], name="content_file"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Domain',
+            name="Domain",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True)),
-                ('name', models.CharField(max_length=253)),
-                ('state', models.CharField(choices=[('pending', 'waiting for DNS'), ('verified', 'verified'), ('suspended', 'suspended')], default='pending', max_length=12)),
-                ('token', models.CharField(default=mailcore.secrets.random_id, editable=False, max_length=40)),
-                ('verified_at', models.DateTimeField(blank=True, null=True)),
-                ('is_trusted', models.BooleanField(default=False)),
-                ('check_at', models.DateTimeField(blank=True, db_index=True, null=True)),
-                ('checked_at', models.DateTimeField(blank=True, null=True)),
-                ('check_count', models.PositiveIntegerField(default=0)),
-                ('findings', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('alias_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='aliases', to='mailcore.domain')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='domains', to='mailcore.tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True
+                    ),
+                ),
+                ("name", models.CharField(max_length=253)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "waiting for DNS"),
+                            ("verified", "verified"),
+                            ("suspended", "suspended"),
+                        ],
+                        default="pending",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "token",
+                    models.CharField(default=mailcore.secrets.random_id, editable=False, max_length=40),
+                ),
+                ("verified_at", models.DateTimeField(blank=True, null=True)),
+                ("is_trusted", models.BooleanField(default=False)),
+                ("check_at", models.DateTimeField(blank=True, db_index=True, null=True)),
+                ("checked_at", models.DateTimeField(blank=True, null=True)),
+                ("check_count", models.PositiveIntegerField(default=0)),
+                ("findings", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "alias_of",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="aliases",
+                        to="mailcore.domain",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="domains",
+                        to="mailcore.tenant",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'domain',
-                'ordering': ['name'],
+                "db_table": "domain",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='DkimKey',
+            name="DkimKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('selector', models.CharField(max_length=63)),
-                ('algorithm', models.CharField(choices=[('rsa-sha256', 'RSA 2048'), ('ed25519-sha256', 'Ed25519')], max_length=16)),
-                ('private_sealed', models.BinaryField()),
-                ('public', models.TextField()),
-                ('is_active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('retired_at', models.DateTimeField(blank=True, null=True)),
-                ('domain', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='dkim_keys', to='mailcore.domain')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("selector", models.CharField(max_length=63)),
+                (
+                    "algorithm",
+                    models.CharField(
+                        choices=[("rsa-sha256", "RSA 2048"), ("ed25519-sha256", "Ed25519")], max_length=16
+                    ),
+                ),
+                ("private_sealed", models.BinaryField()),
+                ("public", models.TextField()),
+                ("is_active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("retired_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "domain",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="dkim_keys",
+                        to="mailcore.domain",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'dkim_key',
-            },
-        ),
-        migrations.AddField(
-            model_name='address',
-            name='domain',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='addresses', to='mailcore.domain'),
-        ),
-        migrations.CreateModel(
-            name='Event',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tenant_id', models.BigIntegerField()),
-                ('mailbox_id', models.BigIntegerField(null=True)),
-                ('trace', models.CharField(max_length=40)),
-                ('kind', models.CharField(max_length=16)),
-                ('at', models.DateTimeField()),
-                ('sender', models.CharField(blank=True, max_length=320)),
-                ('recipient', models.CharField(blank=True, max_length=320)),
-                ('folder_id', models.BigIntegerField(null=True)),
-                ('uids', models.TextField(blank=True)),
-                ('data', models.JSONField(default=dict)),
-            ],
-            options={
-                'db_table': 'event',
-                'indexes': [models.Index(fields=['tenant_id', 'id'], name='event_newest'), models.Index(fields=['tenant_id', 'trace'], name='event_trace')],
-            },
-        ),
-        migrations.CreateModel(
-            name='ExpungedMessage',
-            fields=[
-                ('id', mailcore.models.fields.ClusteredId(primary_key=True, serialize=False)),
-                ('tenant_id', models.BigIntegerField()),
-                ('mailbox_id', models.BigIntegerField()),
-                ('folder_id', models.BigIntegerField()),
-                ('uid', models.BigIntegerField()),
-                ('content_id', models.BigIntegerField(db_index=True)),
-                ('flags', models.PositiveSmallIntegerField()),
-                ('keywords', models.BigIntegerField()),
-                ('internal_date', models.BigIntegerField()),
-                ('internal_offset', models.SmallIntegerField()),
-                ('size', models.BigIntegerField()),
-                ('email_id', models.BigIntegerField()),
-                ('thread_id', models.BigIntegerField()),
-                ('expunged_at', models.DateTimeField()),
-            ],
-            options={
-                'db_table': 'expunged_message',
-                'indexes': [models.Index(fields=['mailbox_id', 'expunged_at'], name='expunged_mailbox'), models.Index(fields=['expunged_at'], name='expunged_when')],
-            },
-        ),
-        migrations.CreateModel(
-            name='Folder',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tenant_id', models.BigIntegerField()),
-                ('name', models.CharField(max_length=1000)),
-                ('role', models.CharField(blank=True, choices=[('', 'no role'), ('inbox', 'Inbox'), ('drafts', 'Drafts'), ('sent', 'Sent'), ('junk', 'Junk'), ('trash', 'Trash'), ('archive', 'Archive')], default='', max_length=8)),
-                ('object_serial', models.BigIntegerField()),
-                ('uidvalidity', models.BigIntegerField()),
-                ('uidnext', models.BigIntegerField(default=1)),
-                ('recent_uid', models.BigIntegerField(default=1)),
-                ('message_count', models.BigIntegerField(default=0)),
-                ('unseen_count', models.BigIntegerField(default=0)),
-                ('octets', models.BigIntegerField(default=0)),
-                ('modseq', models.BigIntegerField(default=1)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('mailbox', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='folders', to='mailcore.mailbox')),
-            ],
-            options={
-                'db_table': 'folder',
-            },
-        ),
-        migrations.CreateModel(
-            name='AppPassword',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True)),
-                ('name', models.CharField(max_length=80)),
-                ('secret_hash', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('last_used_from', models.GenericIPAddressField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='app_passwords', to=settings.AUTH_USER_MODEL)),
-                ('mailbox', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='app_passwords', to='mailcore.mailbox')),
-            ],
-            options={
-                'db_table': 'app_password',
+                "db_table": "dkim_key",
             },
         ),
         migrations.AddField(
-            model_name='address',
-            name='mailbox',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='addresses', to='mailcore.mailbox'),
+            model_name="address",
+            name="domain",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="addresses", to="mailcore.domain"
+            ),
         ),
         migrations.CreateModel(
-            name='Message',
+            name="Event",
             fields=[
-                ('id', mailcore.models.fields.ClusteredId(primary_key=True, serialize=False)),
-                ('mailbox_id', models.BigIntegerField()),
-                ('folder_id', models.BigIntegerField()),
-                ('uid', models.BigIntegerField()),
-                ('content_id', models.BigIntegerField(db_index=True)),
-                ('flags', models.PositiveSmallIntegerField(default=0)),
-                ('keywords', models.BigIntegerField(default=0)),
-                ('modseq', models.BigIntegerField()),
-                ('internal_date', models.BigIntegerField()),
-                ('internal_offset', models.SmallIntegerField(default=0)),
-                ('saved_date', models.BigIntegerField()),
-                ('size', models.BigIntegerField()),
-                ('email_id', models.BigIntegerField()),
-                ('thread_id', models.BigIntegerField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("tenant_id", models.BigIntegerField()),
+                ("mailbox_id", models.BigIntegerField(null=True)),
+                ("trace", models.CharField(max_length=40)),
+                ("kind", models.CharField(max_length=16)),
+                ("at", models.DateTimeField()),
+                ("sender", models.CharField(blank=True, max_length=320)),
+                ("recipient", models.CharField(blank=True, max_length=320)),
+                ("folder_id", models.BigIntegerField(null=True)),
+                ("uids", models.TextField(blank=True)),
+                ("data", models.JSONField(default=dict)),
             ],
             options={
-                'db_table': 'message',
-                'indexes': [models.Index(fields=['mailbox_id', 'thread_id'], name='message_thread')],
-                'constraints': [models.UniqueConstraint(fields=('folder_id', 'uid'), name='message_uid_once')],
+                "db_table": "event",
+                "indexes": [
+                    models.Index(fields=["tenant_id", "id"], name="event_newest"),
+                    models.Index(fields=["tenant_id", "trace"], name="event_trace"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Submission',
+            name="ExpungedMessage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True)),
-                ('trace', models.CharField(db_index=True, max_length=32)),
-                ('source', models.CharField(choices=[('webmail', 'Webmail'), ('smtp', 'Smtp'), ('api', 'Api'), ('system', 'System'), ('forward', 'Forward')], max_length=8)),
-                ('reverse_path', models.CharField(blank=True, max_length=320)),
-                ('content_id', models.BigIntegerField(db_index=True)),
-                ('idempotency_key', models.CharField(blank=True, max_length=120, null=True)),
-                ('hold_until', models.DateTimeField(blank=True, null=True)),
-                ('needs_smtputf8', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField()),
-                ('mailbox', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='submissions', to='mailcore.mailbox')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='submissions', to='mailcore.tenant')),
+                ("id", mailcore.models.fields.ClusteredId(primary_key=True, serialize=False)),
+                ("tenant_id", models.BigIntegerField()),
+                ("mailbox_id", models.BigIntegerField()),
+                ("folder_id", models.BigIntegerField()),
+                ("uid", models.BigIntegerField()),
+                ("content_id", models.BigIntegerField(db_index=True)),
+                ("flags", models.PositiveSmallIntegerField()),
+                ("keywords", models.BigIntegerField()),
+                ("internal_date", models.BigIntegerField()),
+                ("internal_offset", models.SmallIntegerField()),
+                ("size", models.BigIntegerField()),
+                ("email_id", models.BigIntegerField()),
+                ("thread_id", models.BigIntegerField()),
+                ("expunged_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'submission',
+                "db_table": "expunged_message",
+                "indexes": [
+                    models.Index(fields=["mailbox_id", "expunged_at"], name="expunged_mailbox"),
+                    models.Index(fields=["expunged_at"], name="expunged_when"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Subscription',
+            name="Folder",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=1000)),
-                ('mailbox', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='mailcore.mailbox')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("tenant_id", models.BigIntegerField()),
+                ("name", models.CharField(max_length=1000)),
+                (
+                    "role",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "no role"),
+                            ("inbox", "Inbox"),
+                            ("drafts", "Drafts"),
+                            ("sent", "Sent"),
+                            ("junk", "Junk"),
+                            ("trash", "Trash"),
+                            ("archive", "Archive"),
+                        ],
+                        default="",
+                        max_length=8,
+                    ),
+                ),
+                ("object_serial", models.BigIntegerField()),
+                ("uidvalidity", models.BigIntegerField()),
+                ("uidnext", models.BigIntegerField(default=1)),
+                ("recent_uid", models.BigIntegerField(default=1)),
+                ("message_count", models.BigIntegerField(default=0)),
+                ("unseen_count", models.BigIntegerField(default=0)),
+                ("octets", models.BigIntegerField(default=0)),
+                ("modseq", models.BigIntegerField(default=1)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "mailbox",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="folders",
+                        to="mailcore.mailbox",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'subscription',
+                "db_table": "folder",
             },
         ),
         migrations.CreateModel(
-            name='QueueEntry',
+            name="AppPassword",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True)),
-                ('recipient', models.CharField(max_length=320)),
-                ('route', models.CharField(max_length=253)),
-                ('state', models.CharField(choices=[('waiting', 'waiting'), ('held', 'on hold'), ('delivered', 'delivered'), ('relayed', 'relayed'), ('bounced', 'bounced'), ('dropped', 'dropped')], default='waiting', max_length=10)),
-                ('due_at', models.DateTimeField()),
-                ('lease_owner', models.CharField(blank=True, max_length=40)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('attempt_count', models.PositiveIntegerField(default=0)),
-                ('last_code', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('last_status', models.CharField(blank=True, max_length=12)),
-                ('last_reply', models.TextField(blank=True)),
-                ('last_host', models.CharField(blank=True, max_length=255)),
-                ('delay_notified_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('submission', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='entries', to='mailcore.submission')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='queue_entries', to='mailcore.tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True
+                    ),
+                ),
+                ("name", models.CharField(max_length=80)),
+                ("secret_hash", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                ("last_used_from", models.GenericIPAddressField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="app_passwords",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "mailbox",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="app_passwords",
+                        to="mailcore.mailbox",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'queue entries',
-                'db_table': 'queue_entry',
-            },
-        ),
-        migrations.CreateModel(
-            name='Membership',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('owner', 'Owner'), ('admin', 'Administrator'), ('member', 'Member')], default='member', max_length=8)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='mailcore.tenant')),
-            ],
-            options={
-                'db_table': 'membership',
-            },
-        ),
-        migrations.AddField(
-            model_name='mailbox',
-            name='tenant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='mailboxes', to='mailcore.tenant'),
-        ),
-        migrations.CreateModel(
-            name='Invitation',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('email', models.EmailField(max_length=254)),
-                ('role', models.CharField(choices=[('owner', 'Owner'), ('admin', 'Administrator'), ('member', 'Member')], default='member', max_length=8)),
-                ('token_hash', models.CharField(max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('expires_at', models.DateTimeField()),
-                ('accepted_at', models.DateTimeField(blank=True, null=True)),
-                ('invited_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='invitations', to='mailcore.tenant')),
-            ],
-            options={
-                'db_table': 'invitation',
-            },
-        ),
-        migrations.CreateModel(
-            name='AuditEntry',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('actor_name', models.CharField(max_length=254)),
-                ('verb', models.CharField(max_length=40)),
-                ('object_kind', models.CharField(max_length=40)),
-                ('object_name', models.CharField(max_length=320)),
-                ('data', models.JSONField(default=dict)),
-                ('address', models.GenericIPAddressField(blank=True, null=True)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('tenant', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='mailcore.tenant')),
-            ],
-            options={
-                'verbose_name_plural': 'audit entries',
-                'db_table': 'audit_entry',
-            },
-        ),
-        migrations.CreateModel(
-            name='Attempt',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('started_at', models.DateTimeField()),
-                ('duration_ms', models.PositiveIntegerField(default=0)),
-                ('outcome', models.CharField(choices=[('running', 'running'), ('relayed', 'relayed'), ('deferred', 'deferred'), ('refused', 'refused'), ('lost', 'interrupted')], default='running', max_length=8)),
-                ('host', models.CharField(blank=True, max_length=255)),
-                ('address', models.CharField(blank=True, max_length=45)),
-                ('tls_version', models.CharField(blank=True, max_length=16)),
-                ('tls_cipher', models.CharField(blank=True, max_length=64)),
-                ('tls_verdict', models.CharField(blank=True, max_length=40)),
-                ('tls_policy', models.CharField(blank=True, max_length=40)),
-                ('phase', models.CharField(blank=True, max_length=16)),
-                ('code', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('status', models.CharField(blank=True, max_length=12)),
-                ('reply', models.TextField(blank=True)),
-                ('entry', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='mailcore.queueentry')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='mailcore.tenant')),
-            ],
-            options={
-                'db_table': 'attempt',
-                'ordering': ['id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='ApiToken',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True)),
-                ('name', models.CharField(max_length=80)),
-                ('prefix', models.CharField(max_length=12)),
-                ('token_hash', models.CharField(max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_tokens', to=settings.AUTH_USER_MODEL)),
-                ('tenant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='api_tokens', to='mailcore.tenant')),
-            ],
-            options={
-                'db_table': 'api_token',
-                'ordering': ['-created_at'],
+                "db_table": "app_password",
             },
         ),
         migrations.AddField(
-            model_name='address',
-            name='tenant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='addresses', to='mailcore.tenant'),
+            model_name="address",
+            name="mailbox",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="addresses",
+                to="mailcore.mailbox",
+            ),
         ),
         migrations.CreateModel(
-            name='Access',
+            name="Message",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('rights', models.PositiveSmallIntegerField(default=15)),
-                ('is_owner', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='accesses', to=settings.AUTH_USER_MODEL)),
-                ('mailbox', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='accesses', to='mailcore.mailbox')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='mailcore.tenant')),
+                ("id", mailcore.models.fields.ClusteredId(primary_key=True, serialize=False)),
+                ("mailbox_id", models.BigIntegerField()),
+                ("folder_id", models.BigIntegerField()),
+                ("uid", models.BigIntegerField()),
+                ("content_id", models.BigIntegerField(db_index=True)),
+                ("flags", models.PositiveSmallIntegerField(default=0)),
+                ("keywords", models.BigIntegerField(default=0)),
+                ("modseq", models.BigIntegerField()),
+                ("internal_date", models.BigIntegerField()),
+                ("internal_offset", models.SmallIntegerField(default=0)),
+                ("saved_date", models.BigIntegerField()),
+                ("size", models.BigIntegerField()),
+                ("email_id", models.BigIntegerField()),
+                ("thread_id", models.BigIntegerField()),
             ],
             options={
-                'verbose_name_plural': 'accesses',
-                'db_table': 'access',
+                "db_table": "message",
+                "indexes": [models.Index(fields=["mailbox_id", "thread_id"], name="message_thread")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("folder_id", "uid"), name="message_uid_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Submission",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True
+                    ),
+                ),
+                ("trace", models.CharField(db_index=True, max_length=32)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("webmail", "Webmail"),
+                            ("smtp", "Smtp"),
+                            ("api", "Api"),
+                            ("system", "System"),
+                            ("forward", "Forward"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("reverse_path", models.CharField(blank=True, max_length=320)),
+                ("content_id", models.BigIntegerField(db_index=True)),
+                ("idempotency_key", models.CharField(blank=True, max_length=120, null=True)),
+                ("hold_until", models.DateTimeField(blank=True, null=True)),
+                ("needs_smtputf8", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "mailbox",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="submissions",
+                        to="mailcore.mailbox",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="submissions",
+                        to="mailcore.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "submission",
+            },
+        ),
+        migrations.CreateModel(
+            name="Subscription",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=1000)),
+                (
+                    "mailbox",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="subscriptions",
+                        to="mailcore.mailbox",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "subscription",
+            },
+        ),
+        migrations.CreateModel(
+            name="QueueEntry",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True
+                    ),
+                ),
+                ("recipient", models.CharField(max_length=320)),
+                ("route", models.CharField(max_length=253)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("held", "on hold"),
+                            ("delivered", "delivered"),
+                            ("relayed", "relayed"),
+                            ("bounced", "bounced"),
+                            ("dropped", "dropped"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("due_at", models.DateTimeField()),
+                ("lease_owner", models.CharField(blank=True, max_length=40)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("attempt_count", models.PositiveIntegerField(default=0)),
+                ("last_code", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("last_status", models.CharField(blank=True, max_length=12)),
+                ("last_reply", models.TextField(blank=True)),
+                ("last_host", models.CharField(blank=True, max_length=255)),
+                ("delay_notified_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "submission",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="entries",
+                        to="mailcore.submission",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="queue_entries",
+                        to="mailcore.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "queue entries",
+                "db_table": "queue_entry",
+            },
+        ),
+        migrations.CreateModel(
+            name="Membership",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("owner", "Owner"), ("admin", "Administrator"), ("member", "Member")],
+                        default="member",
+                        max_length=8,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="mailcore.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "membership",
+            },
+        ),
+        migrations.AddField(
+            model_name="mailbox",
+            name="tenant",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="mailboxes", to="mailcore.tenant"
+            ),
+        ),
+        migrations.CreateModel(
+            name="Invitation",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254)),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("owner", "Owner"), ("admin", "Administrator"), ("member", "Member")],
+                        default="member",
+                        max_length=8,
+                    ),
+                ),
+                ("token_hash", models.CharField(max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField()),
+                ("accepted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "invited_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="invitations",
+                        to="mailcore.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "invitation",
+            },
+        ),
+        migrations.CreateModel(
+            name="AuditEntry",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("actor_name", models.CharField(max_length=254)),
+                ("verb", models.CharField(max_length=40)),
+                ("object_kind", models.CharField(max_length=40)),
+                ("object_name", models.CharField(max_length=320)),
+                ("data", models.JSONField(default=dict)),
+                ("address", models.GenericIPAddressField(blank=True, null=True)),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="mailcore.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "audit entries",
+                "db_table": "audit_entry",
+            },
+        ),
+        migrations.CreateModel(
+            name="Attempt",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("duration_ms", models.PositiveIntegerField(default=0)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("running", "running"),
+                            ("relayed", "relayed"),
+                            ("deferred", "deferred"),
+                            ("refused", "refused"),
+                            ("lost", "interrupted"),
+                        ],
+                        default="running",
+                        max_length=8,
+                    ),
+                ),
+                ("host", models.CharField(blank=True, max_length=255)),
+                ("address", models.CharField(blank=True, max_length=45)),
+                ("tls_version", models.CharField(blank=True, max_length=16)),
+                ("tls_cipher", models.CharField(blank=True, max_length=64)),
+                ("tls_verdict", models.CharField(blank=True, max_length=40)),
+                ("tls_policy", models.CharField(blank=True, max_length=40)),
+                ("phase", models.CharField(blank=True, max_length=16)),
+                ("code", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("status", models.CharField(blank=True, max_length=12)),
+                ("reply", models.TextField(blank=True)),
+                (
+                    "entry",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attempts",
+                        to="mailcore.queueentry",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="mailcore.tenant"
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "attempt",
+                "ordering": ["id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="ApiToken",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.CharField(
+                        default=mailcore.secrets.random_id, editable=False, max_length=24, unique=True
+                    ),
+                ),
+                ("name", models.CharField(max_length=80)),
+                ("prefix", models.CharField(max_length=12)),
+                ("token_hash", models.CharField(max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_tokens",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_tokens",
+                        to="mailcore.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "api_token",
+                "ordering": ["-created_at"],
+            },
+        ),
+        migrations.AddField(
+            model_name="address",
+            name="tenant",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="addresses", to="mailcore.tenant"
+            ),
+        ),
+        migrations.CreateModel(
+            name="Access",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("rights", models.PositiveSmallIntegerField(default=15)),
+                ("is_owner", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="accesses",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "mailbox",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="accesses",
+                        to="mailcore.mailbox",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="mailcore.tenant"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "accesses",
+                "db_table": "access",
             },
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_any_case'),
+            model_name="user",
+            constraint=models.UniqueConstraint(
+                django.db.models.functions.text.Lower("email"), name="user_email_any_case"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='aliastarget',
-            constraint=models.UniqueConstraint(fields=('address', 'target'), name='alias_target_once'),
+            model_name="aliastarget",
+            constraint=models.UniqueConstraint(fields=("address", "target"), name="alias_target_once"),
         ),
         migrations.AddConstraint(
-            model_name='dkimkey',
-            constraint=models.UniqueConstraint(fields=('domain', 'selector'), name='dkim_selector_once'),
+            model_name="dkimkey",
+            constraint=models.UniqueConstraint(fields=("domain", "selector"), name="dkim_selector_once"),
         ),
         migrations.AddConstraint(
-            model_name='folder',
-            constraint=models.UniqueConstraint(fields=('mailbox', 'name'), name='folder_name_once'),
+            model_name="folder",
+            constraint=models.UniqueConstraint(fields=("mailbox", "name"), name="folder_name_once"),
         ),
         migrations.AddConstraint(
-            model_name='folder',
-            constraint=models.UniqueConstraint(condition=models.Q(('role', ''), _negated=True), fields=('mailbox', 'role'), name='folder_role_once'),
+            model_name="folder",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("role", ""), _negated=True),
+                fields=("mailbox", "role"),
+                name="folder_role_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apppassword',
-            constraint=models.UniqueConstraint(fields=('mailbox', 'secret_hash'), name='app_password_once'),
+            model_name="apppassword",
+            constraint=models.UniqueConstraint(fields=("mailbox", "secret_hash"), name="app_password_once"),
         ),
         migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.UniqueConstraint(fields=('mailbox', 'name'), name='subscription_once'),
+            model_name="subscription",
+            constraint=models.UniqueConstraint(fields=("mailbox", "name"), name="subscription_once"),
         ),
         migrations.AddIndex(
-            model_name='submission',
-            index=models.Index(fields=['tenant', '-created_at'], name='submission_newest'),
+            model_name="submission",
+            index=models.Index(fields=["tenant", "-created_at"], name="submission_newest"),
         ),
         migrations.AddConstraint(
-            model_name='submission',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key__isnull', False)), fields=('mailbox', 'idempotency_key'), name='submission_once'),
+            model_name="submission",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("idempotency_key__isnull", False)),
+                fields=("mailbox", "idempotency_key"),
+                name="submission_once",
+            ),
         ),
         migrations.AddIndex(
-            model_name='queueentry',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['due_at'], name='queue_due'),
+            model_name="queueentry",
+            index=models.Index(condition=models.Q(("state", "waiting")), fields=["due_at"], name="queue_due"),
         ),
         migrations.AddIndex(
-            model_name='queueentry',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['route', 'due_at'], name='queue_route'),
+            model_name="queueentry",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")), fields=["route", "due_at"], name="queue_route"
+            ),
         ),
         migrations.AddIndex(
-            model_name='queueentry',
-            index=models.Index(fields=['tenant', '-id'], name='queue_newest'),
+            model_name="queueentry",
+            index=models.Index(fields=["tenant", "-id"], name="queue_newest"),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('tenant', 'user'), name='membership_once'),
+            model_name="membership",
+            constraint=models.UniqueConstraint(fields=("tenant", "user"), name="membership_once"),
         ),
         migrations.AddConstraint(
-            model_name='mailbox',
-            constraint=models.CheckConstraint(condition=models.Q(('used_octets__gte', 0)), name='mailbox_used_not_negative'),
+            model_name="mailbox",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("used_octets__gte", 0)), name="mailbox_used_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='mailbox',
-            constraint=models.CheckConstraint(condition=models.Q(('message_count__gte', 0)), name='mailbox_count_not_negative'),
+            model_name="mailbox",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("message_count__gte", 0)), name="mailbox_count_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.UniqueConstraint(fields=('tenant', 'email'), name='invitation_once'),
+            model_name="invitation",
+            constraint=models.UniqueConstraint(fields=("tenant", "email"), name="invitation_once"),
         ),
         migrations.AddConstraint(
-            model_name='domain',
-            constraint=models.UniqueConstraint(fields=('tenant', 'name'), name='domain_once_per_tenant'),
+            model_name="domain",
+            constraint=models.UniqueConstraint(fields=("tenant", "name"), name="domain_once_per_tenant"),
         ),
         migrations.AddConstraint(
-            model_name='domain',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'pending'), _negated=True), fields=('name',), name='domain_proven_once'),
+            model_name="domain",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "pending"), _negated=True),
+                fields=("name",),
+                name="domain_proven_once",
+            ),
         ),
         migrations.AddIndex(
-            model_name='auditentry',
-            index=models.Index(fields=['tenant', '-id'], name='audit_newest'),
+            model_name="auditentry",
+            index=models.Index(fields=["tenant", "-id"], name="audit_newest"),
         ),
         migrations.AddConstraint(
-            model_name='address',
-            constraint=models.UniqueConstraint(fields=('domain', 'local_part'), name='address_once'),
+            model_name="address",
+            constraint=models.UniqueConstraint(fields=("domain", "local_part"), name="address_once"),
         ),
         migrations.AddConstraint(
-            model_name='address',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_primary', True)), fields=('mailbox',), name='address_one_primary'),
+            model_name="address",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_primary", True)), fields=("mailbox",), name="address_one_primary"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='access',
-            constraint=models.UniqueConstraint(fields=('mailbox', 'user'), name='access_once'),
+            model_name="access",
+            constraint=models.UniqueConstraint(fields=("mailbox", "user"), name="access_once"),
         ),
         migrations.AddConstraint(
-            model_name='access',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_owner', True)), fields=('mailbox',), name='access_one_owner'),
+            model_name="access",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_owner", True)), fields=("mailbox",), name="access_one_owner"
+            ),
         ),
     ]
