@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import warnings
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -44,7 +45,8 @@ class Command(BaseCommand):
             logger.warning(
                 "worker_without_redis", extra={"effect": "works off what is due by looking regularly"}
             )
-            Sweeper(threads, sweeps).run()
+            app.loader.import_default_modules()
+            Sweeper(threads, sweeps, app.tasks).run()
 
 
 def work_for_celery(threads: int, sweeps: dict[str, float]) -> None:
@@ -77,8 +79,11 @@ def work_for_celery(threads: int, sweeps: dict[str, float]) -> None:
 class Sweeper:
     """Calls every sweep when its time has come, each in a thread and never twice at once."""
 
-    def __init__(self, threads: int, sweeps: dict[str, float]) -> None:
+    def __init__(
+        self, threads: int, sweeps: dict[str, float], tasks: Mapping[str, Callable[[], Any]]
+    ) -> None:
         self._sweeps = sweeps
+        self._tasks = tasks
         self._pool = ThreadPoolExecutor(min(threads, max(len(sweeps), 1)), "sweep")
         self._running: dict[str, Future[None]] = {}
         self._stop = threading.Event()
@@ -86,7 +91,6 @@ class Sweeper:
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
-        app.loader.import_default_modules()
         due = dict.fromkeys(self._sweeps, time.monotonic())
         print("ready", flush=True)
         while not self._stop.wait(0.25):
@@ -101,7 +105,7 @@ class Sweeper:
 
     def _call(self, name: str) -> None:
         try:
-            app.tasks[name]()
+            self._tasks[name]()
         except Exception:
             logger.exception("sweep_failed", extra={"task": name})
         finally:

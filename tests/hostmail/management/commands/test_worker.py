@@ -9,14 +9,10 @@ from hostmail.celery import app, schedule
 from hostmail.management.commands.worker import Sweeper
 
 
-@pytest.fixture
-def tasks(monkeypatch: pytest.MonkeyPatch) -> dict:
-    made: dict = {}
-    # It would set Django up once more, and with it the logging that caplog listens to.
-    monkeypatch.setattr(app.loader, "import_default_modules", lambda: None)
-    monkeypatch.setattr(type(app), "tasks", made)
+@pytest.fixture(autouse=True)
+def signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the signal handlers of the test run alone."""
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    return made
 
 
 def run_for(sweeper: Sweeper, seconds: float) -> None:
@@ -26,16 +22,15 @@ def run_for(sweeper: Sweeper, seconds: float) -> None:
     timer.join()
 
 
-def test_calls_each_sweep_when_it_is_due(tasks: dict) -> None:
+def test_calls_each_sweep_when_it_is_due() -> None:
     calls = []
-    tasks["often"] = lambda: calls.append("often")
-    tasks["seldom"] = lambda: calls.append("seldom")
-    run_for(Sweeper(4, {"often": 0.3, "seldom": 60}), 1.5)
+    tasks = {"often": lambda: calls.append("often"), "seldom": lambda: calls.append("seldom")}
+    run_for(Sweeper(4, {"often": 0.3, "seldom": 60}, tasks), 1.5)
     assert calls.count("seldom") == 1
     assert calls.count("often") >= 2
 
 
-def test_never_runs_a_sweep_twice_at_once(tasks: dict) -> None:
+def test_never_runs_a_sweep_twice_at_once() -> None:
     running = []
     most = []
 
@@ -45,20 +40,18 @@ def test_never_runs_a_sweep_twice_at_once(tasks: dict) -> None:
         time.sleep(0.7)
         running.pop()
 
-    tasks["slow"] = slow
-    run_for(Sweeper(4, {"slow": 0.1}), 1.2)
+    run_for(Sweeper(4, {"slow": 0.1}, {"slow": slow}), 1.2)
     assert max(most) == 1
 
 
-def test_a_sweep_that_fails_is_logged_and_tried_again(tasks: dict, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_sweep_that_fails_is_logged_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     calls = []
 
     def broken() -> None:
         calls.append(1)
         raise ZeroDivisionError
 
-    tasks["broken"] = broken
-    run_for(Sweeper(1, {"broken": 0.2}), 1.2)
+    run_for(Sweeper(1, {"broken": 0.2}, {"broken": broken}), 1.2)
     assert len(calls) >= 2
     assert "ZeroDivisionError" in caplog.text
 
