@@ -287,7 +287,7 @@ def format_address(name: str, address: str) -> str:
 
     Names are quoted or encoded as they need (RFC 2047 §5); line ends and control characters are dropped.
     """
-    name = " ".join(_CONTROLS.sub(" ", name).split(" ")).strip(" ")
+    name = " ".join(piece for piece in _CONTROLS.sub(" ", name).split(" ") if piece)
     address = _CONTROLS.sub("", address)
     if not name:
         return address
