@@ -13,7 +13,7 @@ import threading
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from django.db import connection
@@ -54,6 +54,11 @@ class Snapshot:
         """Where uid is, or -1."""
         at = bisect_left(self.uids, uid)
         return at if at < len(self.uids) and self.uids[at] == uid else -1
+
+    def keyword_bits(self, names: Iterable[str]) -> int:
+        """The bits of keywords by name; of those this mailbox does not know, none."""
+        wanted = {name.casefold() for name in names}
+        return sum(1 << number for number, name in enumerate(self.names) if name.casefold() in wanted)
 
     def touched_since(self, modseq: int) -> Iterator[int]:
         """Uids that are new or changed after modseq and still there; in any order, some perhaps twice."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,7 @@ class View:
         self.first_recent = first_recent
         # No later session finds those below this uid recent.
         self.claimed = snapshot.uidnext
-        # What this client just set itself: uid to (flags, keywords); not to be told back.
+        # What this client believes since it was told last: uid to (flags, keywords); not to be told back.
         self.silent: Mapping[int, tuple[int, int]] = _NOTHING
 
     # --- numbers ------------------------------------------------------------------------------------
@@ -82,8 +82,22 @@ class View:
         at = bisect_left(self.shown, uid)
         return at + 1 if at < len(self.shown) and self.shown[at] == uid else 0
 
+    def assume(self, uids: Iterable[int], change: Callable[[int, int], tuple[int, int]]) -> None:
+        """This client changed flags silently: it believes change(flags, keywords) of what it was told before.
+
+        Where somebody else changed them first, that is not the truth, and the next update tells.
+        """
+        silent = dict(self.silent)
+        for uid in uids:
+            believed = silent.get(uid)
+            if believed is None and (at := self.snapshot.index(uid)) >= 0:
+                believed = self.snapshot.flags[at], self.snapshot.keywords[at]
+            if believed is not None:
+                silent[uid] = change(*believed)
+        self.silent = silent
+
     def keep_silent(self, snapshot: Snapshot, uids: Iterable[int], modseq: int) -> None:
-        """This client changed flags at modseq, and knows: the next update does not tell, if they stay so."""
+        """This client is told what it changed at modseq: the next update need not, if it stays so."""
         silent = dict(self.silent)
         for uid in uids:
             at = snapshot.index(uid)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mailcore.errors import BadSyntax, ReadOnly
 from mailcore.imap.commands.append import split_flags
 from mailcore.imap.session import Done, Handler, Session
@@ -38,7 +40,8 @@ def store(session: Session, command: Store) -> Handler:
     )
     snapshot = session.snapshots.current(view.snapshot.folder_id)
     if command.silent:
-        view.keep_silent(snapshot, changed.uids, changed.modseq)
+        bits = snapshot.keyword_bits(keywords)
+        view.assume(changed.uids, partial(_changed, command.mode, flags, bits))
         return Done("STORE completed")
     # Messages that were so already are answered too: the client asked for their value.
     yield from view.update(snapshot, may_expunge=False, with_uids=command.uid)
@@ -48,3 +51,12 @@ def store(session: Session, command: Store) -> Handler:
             if uid not in told and (line := view.fetch_flags(uid, with_uid=command.uid)):
                 yield line
     return Done("STORE completed")
+
+
+def _changed(mode: str, flags: int, keywords: int, old_flags: int, old_keywords: int) -> tuple[int, int]:
+    """What a client makes of flags it knew when its silent STORE is done."""
+    if mode == "+":
+        return old_flags | flags, old_keywords | keywords
+    if mode == "-":
+        return old_flags & ~flags, old_keywords & ~keywords
+    return flags, keywords

@@ -91,6 +91,22 @@ def test_tells_what_somebody_else_changed_after_a_silent_change():
     assert seen.update(theirs, may_expunge=True) == [b"* 1 FETCH (FLAGS (\\Seen \\Flagged))\r\n"]
 
 
+def test_believes_a_silent_change_of_what_it_was_told():
+    seen = view(snapshot(1, START))
+    seen.assume([1, 2], lambda flags, keywords: (flags | SEEN, keywords))
+    seen.assume([2, 99], lambda flags, keywords: (flags | FLAGGED, keywords))
+    new = snapshot(3, {**START, 1: (SEEN, 2), 2: (SEEN | FLAGGED, 3)})
+    assert seen.update(new, may_expunge=True) == []
+
+
+def test_tells_what_somebody_else_changed_before_a_silent_change():
+    seen = view(snapshot(1, START))
+    # Flagged by another client, and not told yet, when this one sets Seen silently.
+    seen.assume([1], lambda flags, keywords: (flags | SEEN, keywords))
+    both = snapshot(3, {**START, 1: (SEEN | FLAGGED, 3)})
+    assert seen.update(both, may_expunge=True) == [b"* 1 FETCH (FLAGS (\\Seen \\Flagged))\r\n"]
+
+
 def test_tells_new_keywords_before_they_are_used():
     seen = view(snapshot(1, START, names=["$A"]))
     out = seen.update(snapshot(2, START, names=["$A", "$B"]), may_expunge=True)
