@@ -1,0 +1,316 @@
+"""Random runs of several IMAP clients in the same folders; in the end each knows what is true.
+
+`make soak` runs it for as long as HOSTMAIL_TEST_MIRROR_SECONDS says; in the suite it has half a minute.
+"""
+
+import os
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mailcore.models import Folder, Mailbox, Message
+from mailcore.services import folders, messages
+from tests.mirror import Lie, Mirror, appended, copied, truth
+
+SECONDS = float(os.environ.get("HOSTMAIL_TEST_MIRROR_SECONDS", "30"))
+CLIENTS = 3
+FLAGS = ["\\Seen", "\\Flagged", "\\Deleted", "\\Answered", "$Label"]
+MAIL = b"Subject: x\r\n\r\nbody\r\n"
+
+number = st.integers(0, 3)
+some_flags = st.lists(st.sampled_from(FLAGS), max_size=3, unique=True)
+client = st.integers(0, CLIENTS - 1)
+step = st.one_of(
+    st.tuples(
+        st.just("store"), client, number, number, st.sampled_from(["", "+", "-"]), some_flags, st.booleans()
+    ),
+    st.tuples(st.just("store by number"), client, number, st.sampled_from(["+", "-"]), some_flags),
+    st.tuples(st.just("delete"), client, number, number),
+    st.tuples(st.just("expunge"), client),
+    st.tuples(st.just("uid expunge"), client, number, number),
+    st.tuples(st.just("copy"), client, number, number),
+    st.tuples(st.just("move"), client, number, number),
+    st.tuples(st.just("append"), client, some_flags),
+    st.tuples(st.just("deliver"), st.integers(1, 4)),
+    st.tuples(st.just("idle"), client),
+    st.tuples(st.just("noop"), client),
+    st.tuples(st.just("fetch"), client),
+    st.tuples(st.just("search"), client),
+    st.tuples(st.just("select"), client, st.booleans()),
+    st.tuples(st.just("close"), client, st.booleans()),
+    st.tuples(st.just("rename"), client),
+    st.tuples(st.just("remove"), client),
+)
+# Whether the clients are heard to the end before the next step, or several commands are under way at once.
+# Long ones: what goes wrong needs two clients in the same folder and a third thing.
+steps = st.lists(st.tuples(step, st.booleans()), min_size=12, max_size=40)
+
+
+class World:
+    """One mailbox, two folders whose names change, and the clients in them."""
+
+    def __init__(self, maild) -> None:
+        self.maild = maild
+        self.person = maild.person()
+        self.log: list[str] = []
+        self.renames = 0
+        self.names: list[str] = []
+        self.mirrors = [self.connect(number) for number in range(1, CLIENTS + 1)]
+        self.judge = self.connect(9)
+
+    def connect(self, number: int) -> Mirror:
+        mirror = Mirror(self.maild.ports["imap"], number, self.log)
+        return mirror.log_in(self.person.address, self.person.password)
+
+    def begin(self) -> None:
+        """Two new folders with three messages in the first, and everybody in one of them."""
+        self.log.clear()
+        for name in self.names:
+            folders.delete(self.person.mailbox.pk, name)
+        self.renames += 1
+        self.names = [f"One{self.renames}", f"Two{self.renames}"]
+        for name in self.names:
+            folders.create(self.person.mailbox.pk, name)
+        self.deliver(3)
+        for at, mirror in enumerate(self.mirrors):
+            if mirror.is_over:
+                mirror.close()
+                self.mirrors[at] = mirror = self.connect(mirror.number)
+            mirror.select(self.names[at == CLIENTS - 1])
+            mirror.fill()
+
+    def close(self) -> None:
+        for mirror in [*self.mirrors, self.judge]:
+            mirror.close()
+
+    # --- steps ------------------------------------------------------------------------------------------
+
+    def deliver(self, count: int) -> None:
+        pk = Folder.objects.get(mailbox=self.person.mailbox, name=self.names[0]).pk
+        self.maild.file(self.person, *[MAIL] * count, folder=pk)
+
+    def ready(self, at: int) -> Mirror:
+        """A client that can take a command: it is connected, and has a folder."""
+        mirror = self.mirrors[at]
+        self.settle(mirror)
+        if mirror.is_over:
+            mirror.close()
+            self.mirrors[at] = mirror = self.connect(mirror.number)
+        if mirror.folder is None:
+            mirror.select(self.names[0])
+        return mirror
+
+    @staticmethod
+    def settle(mirror: Mirror) -> None:
+        if mirror.is_idle:
+            mirror.done()
+        elif mirror.running and not mirror.is_over:
+            mirror.wait()
+
+    @staticmethod
+    def pick(mirror: Mirror, first: int, count: int) -> list[int]:
+        """Some uids that this client knows of."""
+        known = [entry.uid for entry in mirror.entries if entry.uid is not None]
+        return known[first % len(known) :][: count + 1] if known else []
+
+    def step(self, step: tuple, *, waits: bool) -> None:
+        name, *rest = step
+        if name == "deliver":
+            self.deliver(rest[0])
+            return
+        mirror = self.ready(rest[0])
+        getattr(self, "do_" + name.replace(" ", "_"))(mirror, *rest[1:])
+        if mirror.running.startswith("IDLE"):
+            mirror.wait()
+        elif waits:
+            self.settle(mirror)
+
+    def do_store(self, mirror, first, count, mode, flags, silent) -> None:
+        if uids := self.pick(mirror, first, count):
+            mirror.store(uids, mode, flags, silent=silent)
+
+    def do_store_by_number(self, mirror, first, mode, flags) -> None:
+        if mirror.entries:
+            mirror.send(f"STORE {1 + first % len(mirror.entries)}:* {mode}FLAGS ({' '.join(flags)})")
+
+    def do_delete(self, mirror, first, count) -> None:
+        self.do_store(mirror, first, count, "+", ["\\Deleted"], True)
+
+    def do_expunge(self, mirror) -> None:
+        mirror.send("EXPUNGE")
+
+    def do_uid_expunge(self, mirror, first, count) -> None:
+        if uids := self.pick(mirror, first, count):
+            mirror.send(f"UID EXPUNGE {uids[0]}:{uids[-1]}")
+
+    def other(self, mirror) -> str:
+        return self.names[mirror.folder == self.names[0]]
+
+    def do_copy(self, mirror, first, count) -> None:
+        if uids := self.pick(mirror, first, count):
+            mirror.send(f'UID COPY {uids[0]}:{uids[-1]} "{self.other(mirror)}"', lambda a: list(copied(a)))
+
+    def do_move(self, mirror, first, count) -> None:
+        if uids := self.pick(mirror, first, count):
+            mirror.send(f'UID MOVE {uids[0]}:{uids[-1]} "{self.other(mirror)}"', lambda a: list(copied(a)))
+
+    def do_append(self, mirror, flags) -> None:
+        # The line ends of the body are the literal's own.
+        body = MAIL.decode().removesuffix("\r\n")
+        mirror.send(f'APPEND "{self.names[0]}" ({" ".join(flags)}) {{{len(body)}+}}\r\n{body}', appended)
+
+    def do_idle(self, mirror) -> None:
+        mirror.send("IDLE")
+
+    def do_noop(self, mirror) -> None:
+        mirror.send("NOOP")
+
+    def do_fetch(self, mirror) -> None:
+        if mirror.entries:
+            mirror.send("FETCH 1:* (UID FLAGS)")
+
+    def do_search(self, mirror) -> None:
+        mirror.send("SEARCH NOT DELETED")
+
+    def do_select(self, mirror, other) -> None:
+        mirror.select(self.names[other])
+
+    def do_close(self, mirror, expunges) -> None:
+        mirror.unselect(close=expunges)
+
+    def do_rename(self, mirror) -> None:
+        """Everybody who has it goes on under its new name."""
+        self.renames += 1
+        old, new = self.names[0], f"Ren{self.renames}"
+        for each in self.mirrors:
+            if not each.is_idle:
+                self.settle(each)
+        if mirror.ask(f'RENAME "{old}" "{new}"').word == "OK":
+            self.names[0] = new
+            for each in self.mirrors:
+                if each.folder == old:
+                    each.folder = new
+
+    def do_remove(self, mirror) -> None:
+        """Take the second folder away, and make another of that name."""
+        name = self.names[1]
+        for each in self.mirrors:
+            self.settle(each)
+            if each.folder == name and not each.is_over:
+                each.unselect()
+        assert mirror.ask(f'DELETE "{name}"').word == "OK"
+        assert mirror.ask(f'CREATE "{name}"').word == "OK"
+        mirror.select(name)
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    def judge_all(self) -> None:
+        for mirror in self.mirrors:
+            self.settle(mirror)
+        for mirror in self.mirrors:
+            mirror.catch_up()
+        true = {name: truth(self.judge, name) for name in self.names}
+        for mirror in self.mirrors:
+            if mirror.folder is not None and not mirror.is_over:
+                assert mirror.believed() == true[mirror.folder], f"client {mirror.number} in {mirror.folder}"
+        self.count(true)
+
+    def count(self, true) -> None:
+        """The counters of folders and mailbox are what they count, too."""
+        mailbox = Mailbox.objects.get(pk=self.person.mailbox.pk)
+        sizes = {}
+        for folder in Folder.objects.filter(mailbox=mailbox):
+            rows = list(Message.objects.filter(folder_id=folder.pk))
+            sizes[folder.pk] = sum(row.size for row in rows)
+            unseen = sum(not row.flags & 1 for row in rows)
+            assert (folder.message_count, folder.unseen_count, folder.octets) == (
+                len(rows), unseen, sizes[folder.pk]
+            ), folder.name  # fmt: skip
+            if folder.name in true:
+                assert [row.uid for row in sorted(rows, key=lambda row: row.uid)] == [
+                    uid for uid, _ in true[folder.name]
+                ]
+            assert folder.uidnext > max((row.uid for row in rows), default=0)
+            state = messages.folder_state(folder.pk)
+            assert max((row.modseq for row in rows), default=0) <= state.modseq
+        assert mailbox.used_octets == sum(sizes.values())
+        assert mailbox.message_count == Message.objects.filter(mailbox_id=mailbox.pk).count()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS * 3 + 120)
+def test_every_client_ends_up_with_the_truth(maild):
+    world = World(maild)
+    until = time.monotonic() + SECONDS
+    runs = 0
+
+    # A few hundred at a time: hypothesis would go on asking long after the time is over.
+    @settings(max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(steps)
+    def run(given_steps) -> None:
+        nonlocal world, runs
+        runs += 1
+        try:
+            world.begin()
+            for step, waits in given_steps:
+                world.step(step, waits=waits)
+            world.judge_all()
+        except BaseException as error:
+            error.add_note("\n".join(world.log))
+            world.close()
+            world = World(maild)
+            raise
+
+    try:
+        while time.monotonic() < until:
+            run()
+    finally:
+        world.close()
+    print(f"{runs} runs")
+    assert runs > SECONDS / 3, "too few runs to say anything"
+
+
+# --- The mirror itself -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mirror(monkeypatch):
+    """A mirror that hears what the test says."""
+    made = Mirror.__new__(Mirror)
+    made.number, made.log, made.entries, made.running, made.touched = 1, [], [], "NOOP", set()
+    made.folder = "INBOX"
+    return made
+
+
+def hear(mirror, *lines):
+    for line in lines:
+        mirror._hear(line)
+    return mirror.believed()
+
+
+def test_mirror_believes_what_it_hears(mirror):
+    assert hear(mirror, "* 2 EXISTS", "* 1 FETCH (UID 5 FLAGS (\\Seen \\Recent))") == [
+        (5, frozenset({"\\Seen"})), (None, None),
+    ]  # fmt: skip
+    assert hear(mirror, "* 1 EXPUNGE", "* 1 FETCH (FLAGS () UID 7)") == [(7, frozenset())]
+
+
+@pytest.mark.parametrize(
+    ("running", "lines"),
+    [
+        ("NOOP", ["* 1 EXPUNGE"]),
+        ("NOOP", ["* 1 FETCH (FLAGS ())"]),
+        ("NOOP", ["* 2 EXISTS", "* 1 EXISTS"]),
+        ("NOOP", ["* 1 EXISTS", "* 1 FETCH (UID 5)", "* 1 FETCH (UID 6)"]),
+        ("NOOP", ["* 2 EXISTS", "* 1 FETCH (UID 5)", "* 2 FETCH (UID 5)"]),
+        ("FETCH 1 FLAGS", ["* 2 EXISTS", "* 1 EXPUNGE"]),
+        ("STORE 1 FLAGS ()", ["* 2 EXISTS", "* 1 EXPUNGE"]),
+        ("SEARCH ALL", ["* 2 EXISTS", "* 1 EXPUNGE"]),
+    ],
+)
+def test_mirror_knows_a_lie(mirror, running, lines):
+    mirror.running = running
+    with pytest.raises(Lie):
+        hear(mirror, *lines)
