@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Generator
-from ipaddress import ip_address
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -51,19 +50,11 @@ Running: TypeAlias = Generator[Output, Any, None]
 ENDED = object()
 
 
-def _may_login_in_clear(transport: asyncio.BaseTransport) -> bool:
-    """A loopback peer of a loopback listener may, unless the operator forbids it (design.md, section 3)."""
-    ends = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-    return settings.HOSTMAIL_PLAINTEXT_AUTH == "loopback" and all(
-        end and ip_address(str(end[0]).partition("%")[0]).is_loopback for end in ends
-    )
-
-
 class Connection(asyncio.Protocol):
     """One client. All of it runs on the event loop, except the turns of a command in a thread."""
 
     __slots__ = (
-        "bell", "commands", "imap", "in_hand", "is_busy", "is_closing", "is_eof", "is_leaving",
+        "bell", "commands", "imap", "in_hand", "is_busy", "is_closing", "is_eof", "is_leaving", "is_long",
         "is_reading", "is_rung", "last_active", "looked_at", "on_loop", "opened_at", "out",
         "out_octets", "peer", "receiver", "request", "running", "session", "stalled_at", "transport",
     )  # fmt: skip
@@ -82,6 +73,7 @@ class Connection(asyncio.Protocol):
         self.running: Running | None = None
         self.request: Request | None = None
         self.on_loop = False
+        self.is_long = False
         self.is_busy = False
         self.out: list[bytes] = []
         self.out_octets = 0
@@ -107,7 +99,7 @@ class Connection(asyncio.Protocol):
             self.say_bye("Too many connections, please try again later", code=b"UNAVAILABLE")
             return
         if not self.session.surroundings.may_login:
-            self.session.surroundings.may_login = _may_login_in_clear(transport)
+            self.session.surroundings.may_login = self.imap.may_login_in_clear(transport)
         capabilities = responses.capability_code(self.session.capabilities())
         self._write(responses.ok("Hostmail is ready", code=capabilities))
 
@@ -189,29 +181,6 @@ class Connection(asyncio.Protocol):
             self.say_bye("Server is shutting down", code=b"UNAVAILABLE")
         else:
             self.is_leaving = True
-
-    # --- once in a while --------------------------------------------------------------------------------
-
-    def look_at_clock(self, now: float, poll_seconds: float) -> None:
-        """End what has been idle too long; look for news by itself once a minute."""
-        if self.transport is None or self.transport.is_closing():
-            if self.stalled_at and now - self.stalled_at > limits.IMAP_STALL_SECONDS:
-                self.abort()
-        elif self.stalled_at:
-            if now - self.stalled_at > limits.IMAP_STALL_SECONDS:
-                self.abort()
-        elif self.is_busy:
-            return
-        elif self.session.login is None:
-            if (
-                now - self.last_active > limits.IMAP_IDLE_BEFORE_LOGIN_SECONDS
-                or now - self.opened_at > limits.IMAP_BEFORE_LOGIN_SECONDS
-            ):
-                self.say_bye("You have not logged in")
-        elif now - self.last_active > limits.IMAP_IDLE_SECONDS:
-            self.say_bye("Idle for too long")
-        elif self.bell is not None and now - self.looked_at > poll_seconds:
-            self._ring()
 
     def held_for_reader(self) -> int:
         """Octets in memory for a client that does not take them, about."""
@@ -315,7 +284,7 @@ class Connection(asyncio.Protocol):
     def _end_of_command(self) -> None:
         """The tagged answer has been said."""
         session = self.session
-        self.running, self.request = None, None
+        self.running, self.request, self.is_long = None, None, False
         self._hang_bell()
         if session.login is not None and self.receiver.limits is receiver.BEFORE_LOGIN:
             self.receiver.limits = self.imap.after_login
@@ -335,7 +304,7 @@ class Connection(asyncio.Protocol):
             return True
         line = self.receiver.line()
         if line is None:
-            if not self.is_rung or not isinstance(request, Wait):
+            if not (self.is_rung and isinstance(request, Wait)):
                 return False
             self.is_rung = False
             self.looked_at = monotonic()
@@ -355,8 +324,10 @@ class Connection(asyncio.Protocol):
         self.session.on_loop = self.on_loop
         if not self.on_loop:
             self.is_busy = True
-            turn = self.imap.maild.call(_turn, self.running, value, error)
-            turn.add_done_callback(self._turned)
+            if self.is_long:
+                self.imap.wait_for_turn(self)
+            else:
+                self.take_turn(value, error)
             return
         try:
             output = self.running.send(value) if error is None else self.running.throw(error)
@@ -382,8 +353,15 @@ class Connection(asyncio.Protocol):
         else:
             self._go_on()
 
+    def take_turn(self, value: object = None, error: BaseException | None = None) -> None:
+        """Let the running command go on in a thread."""
+        assert self.running is not None
+        self.imap.maild.call(_turn, self.running, value, error).add_done_callback(self._turned)
+
     def _turned(self, turn: asyncio.Future[tuple[list[bytes], object]]) -> None:
         """A thread has done its turn."""
+        if self.is_long:
+            self.imap.end_turn()
         self.is_busy = False
         if self.transport is None:
             self._forget()
@@ -395,6 +373,8 @@ class Connection(asyncio.Protocol):
             self._end_of_command()
         elif request is not None:
             self._serve(cast(Request, request))
+        else:
+            self.is_long = True
         self._go_on()
 
     def _serve(self, request: Request) -> None:
@@ -408,7 +388,7 @@ class Connection(asyncio.Protocol):
             case Wait():
                 if self.bell is None:
                     self.is_rung = True
-                    self.bell = doorbell.listen(f"mailbox:{self.session.mailbox_id}", self._ring)
+                    self.bell = doorbell.listen(f"mailbox:{self.session.mailbox_id}", self.ring)
             case Pause(seconds=seconds):
                 self.is_busy = True
                 self.imap.loop.call_later(seconds, self._brought, None)
@@ -443,7 +423,7 @@ class Connection(asyncio.Protocol):
 
     # --- the bell, and TLS ------------------------------------------------------------------------------
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
         """Something may be new. Called from any thread."""
         if not self.is_rung:
             self.is_rung = True
@@ -506,7 +486,9 @@ def _turn(running: Running, value: object, error: BaseException | None) -> tuple
             if output:
                 out.append(output)
                 octets += len(output)
-            if octets >= limits.IMAP_TURN_OCTETS or monotonic() > until:
+                if octets >= limits.IMAP_TURN_OCTETS:
+                    return out, None
+            elif monotonic() > until:
                 return out, None
             output = next(running)
     except StopIteration:

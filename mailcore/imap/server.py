@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections import Counter
+from collections import Counter, deque
 from functools import partial
+from ipaddress import ip_address
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ class Imap:
         self.by_mailbox: Counter[int] = Counter()
         self.after_login = receiver.after_login(settings.HOSTMAIL_MAX_MESSAGE)
         self.octets = 0  # of commands being received, beyond small ones
+        self.long_turns = 0
+        self.waiting: deque[Connection] = deque()
         self.is_stopping = False
         self.to_check: set[Login] = set()
         self.checked_at = 0.0
@@ -105,6 +108,31 @@ class Imap:
         if login is not None and connection.receiver.limits is self.after_login:
             _discount(self.by_mailbox, login.mailbox_id)
 
+    def may_login_in_clear(self, transport: asyncio.BaseTransport) -> bool:
+        """A loopback peer of a loopback listener may, unless HOSTMAIL_PLAINTEXT_AUTH forbids it."""
+        ends = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        return settings.HOSTMAIL_PLAINTEXT_AUTH == "loopback" and all(
+            end and ip_address(str(end[0]).partition("%")[0]).is_loopback for end in ends
+        )
+
+    # --- long commands ------------------------------------------------------------------------------
+
+    def wait_for_turn(self, connection: Connection) -> None:
+        """Commands that take long share a few threads, so that short ones always find one."""
+        self.waiting.append(connection)
+        self._give_turns()
+
+    def end_turn(self) -> None:
+        self.long_turns -= 1
+        self._give_turns()
+
+    def _give_turns(self) -> None:
+        while self.waiting and self.long_turns < limits.IMAP_LONG_TURNS:
+            self.long_turns += 1
+            self.waiting.popleft().take_turn()
+
+    # --- TLS ----------------------------------------------------------------------------------------
+
     async def start_tls(
         self, connection: Connection, transport: asyncio.Transport
     ) -> asyncio.Transport | None:
@@ -128,7 +156,7 @@ class Imap:
         now = monotonic()
         poll_seconds = doorbell.poll_seconds()
         for connection in list(self.open):
-            connection.look_at_clock(now, poll_seconds)
+            _look_at_clock(connection, now, poll_seconds)
         self._shed_stalled()
         if now - self.checked_at > limits.IMAP_LOGIN_CHECK_SECONDS:
             self.checked_at = now
@@ -163,6 +191,24 @@ class Imap:
         self._checking = None
         if not task.cancelled() and (error := task.exception()):
             log.error("logins could not be checked", exc_info=error)
+
+
+def _look_at_clock(connection: Connection, now: float, poll_seconds: float) -> None:
+    """End what has been idle too long; have IDLE look for news by itself once a minute."""
+    idle = now - connection.last_active
+    if connection.stalled_at:
+        if now - connection.stalled_at > limits.IMAP_STALL_SECONDS:
+            connection.abort()
+    elif connection.is_busy or connection.is_closing:
+        return
+    elif connection.session.login is None:
+        age = now - connection.opened_at
+        if idle > limits.IMAP_IDLE_BEFORE_LOGIN_SECONDS or age > limits.IMAP_BEFORE_LOGIN_SECONDS:
+            connection.say_bye("You have not logged in")
+    elif idle > limits.IMAP_IDLE_SECONDS:
+        connection.say_bye("Idle for too long")
+    elif connection.bell is not None and now - connection.looked_at > poll_seconds:
+        connection.ring()
 
 
 def _discount(counter: Counter[Any], key: Any) -> None:

@@ -1,9 +1,9 @@
 """One IMAP conversation without its socket: state, dispatch, errors to words, and news to the client.
 
-A handler is a generator. It yields what the client shall hear (bytes) and now and then a request for
-something only the server can do (Ask, Wait, StartTLS, File, Work, Pause); what the request brings is sent
-back in, what goes wrong with it is raised there. It returns Done: the words of the tagged OK. No handler
-holds a transaction or a cursor over a yield.
+A handler is a generator. It yields what the client shall hear (bytes; none lets others run) and now and
+then a request for something only the server can do (Ask, Wait, StartTLS, File, Work, Pause); what the
+request brings is sent back in, what goes wrong with it is raised there. It returns Done: the words of the
+tagged OK. No handler holds a transaction or a cursor over a yield.
 """
 
 from __future__ import annotations

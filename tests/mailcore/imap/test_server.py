@@ -6,6 +6,7 @@ import pytest
 
 from mailcore import limits
 from mailcore.services import mailboxes, tenants
+from tests.mailcore.imap.test_connection import file, mail
 from tests.servers import wait_for
 
 
@@ -80,8 +81,6 @@ def test_the_end_is_told(imap):
 
 
 def test_a_command_that_runs_is_answered_before_the_end(imap):
-    from tests.mailcore.imap.test_connection import file, mail
-
     file(imap.cast.alice, *[mail(b"x" * 50_000)] * 100)
     client = imap.login(folder="INBOX")
     client.send("b FETCH 1:* BODY.PEEK[]\r\n")
@@ -91,6 +90,21 @@ def test_a_command_that_runs_is_answered_before_the_end(imap):
     said = client.rest()
     assert said.endswith(b"b OK FETCH completed\r\n* BYE [UNAVAILABLE] Server is shutting down\r\n")
     stopping.join(10)
+
+
+def test_long_commands_take_turns(imap, monkeypatch):
+    monkeypatch.setattr(limits, "IMAP_TURN_SECONDS", 0.0)
+    monkeypatch.setattr(limits, "IMAP_LONG_TURNS", 1)
+    monkeypatch.setattr(limits, "IMAP_PAGE_ROWS", 5)
+    file(imap.cast.alice, *[mail(b"needle %d" % number) for number in range(100)])
+    clients = [imap.login(folder="INBOX") for _ in range(6)]
+    for client in clients:
+        client.send("b SEARCH BODY needle\r\n")
+    quick = imap.login("bob@acme.test", "INBOX")
+    assert quick.ask("STATUS INBOX (MESSAGES)")[-1].startswith("a OK")
+    for client in clients:
+        assert len(client.until("^b OK")[0].split()) == 102
+    assert (imap.imap.long_turns, len(imap.imap.waiting)) == (0, 0)
 
 
 def test_counts_nobody_who_has_left(imap):
