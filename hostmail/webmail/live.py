@@ -1,7 +1,7 @@
 """Server-sent events: tells open pages that their mailbox changed. The page then asks for what it shows.
 
 A stream holds no database connection while it waits; before each event it looks whether its person may
-still read the mailbox, and ends when not.
+still read the mailbox, and ends when not, and when the server stops.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from hostmail.server import stopping
 from mailcore import limits
 from mailcore.models import Mailbox, User
 from mailcore.outside import doorbell
@@ -53,11 +54,9 @@ async def stream(user: User | AnonymousUser, public_id: str, pk: int) -> AsyncIt
         known = await sync_to_async(_modseq)(pk)
         yield "retry: 3000\n: open\n\n"
         while True:
-            try:
-                async with asyncio.timeout(min(limits.LIVE_HEARTBEAT_SECONDS, doorbell.poll_seconds())):
-                    await rung.wait()
-            except TimeoutError:
-                pass
+            await _either(rung, stopping(), min(limits.LIVE_HEARTBEAT_SECONDS, doorbell.poll_seconds()))
+            if stopping().is_set():
+                return
             rung.clear()
             if await sync_to_async(_may_read)(user, public_id) is None:
                 return
@@ -66,6 +65,16 @@ async def stream(user: User | AnonymousUser, public_id: str, pk: int) -> AsyncIt
             known = now
     finally:
         handle.close()
+
+
+async def _either(one: asyncio.Event, other: asyncio.Event, seconds: float) -> None:
+    """Wait until one of two events is set, for so long at most."""
+    waits = [asyncio.ensure_future(event.wait()) for event in (one, other)]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 def _modseq(pk: int) -> int:

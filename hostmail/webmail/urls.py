@@ -1,12 +1,22 @@
 """Webmail's addresses. Mailboxes by public id, folders by serial, messages by uid."""
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import IntConverter
 
 from hostmail.webmail import acting, attachments, compose, listing, live, reading
 
+
+class Serial(IntConverter):
+    """A number that fits the database's columns; a longer one is an address that does not exist."""
+
+    regex = "[0-9]{1,15}"
+
+
+register_converter(Serial, "serial")
+
 app_name = "webmail"
-_FOLDER = "<str:mailbox>/folder/<int:serial>/"
-_MESSAGE = f"{_FOLDER}<int:uid>/"
+_FOLDER = "<str:mailbox>/folder/<serial:serial>/"
+_MESSAGE = f"{_FOLDER}<serial:uid>/"
 
 urlpatterns = [
     path("", listing.home, name="home"),

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from asgiref.sync import sync_to_async
 
+from hostmail import server
 from hostmail.webmail import live
 from mailcore.models import Access
 from mailcore.outside import doorbell
@@ -12,6 +13,12 @@ from tests.cast import Cast
 from tests.hostmail.webmail.test_webmail import file, mail, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _own_server(monkeypatch) -> None:
+    """Each test has its own event loop, and so its own end of the server."""
+    monkeypatch.setattr(server, "_stopping", None)
 
 
 def test_tells_of_new_mail_and_ends_with_the_right() -> None:
@@ -32,6 +39,20 @@ def test_tells_of_new_mail_and_ends_with_the_right() -> None:
     assert ": open" in seen[0]
     assert "event: mailbox" in seen[1]
     assert len(seen) == 2
+
+
+def test_ends_with_the_server() -> None:
+    person = Cast(keys=True).alice
+
+    async def follow() -> list[str]:
+        stream = live.stream(person.user, person.mailbox.public_id, person.mailbox.pk)
+        seen = [await anext(stream)]
+        server.stopping().set()
+        async with asyncio.timeout(5):
+            seen += [event async for event in stream]
+        return seen
+
+    assert len(asyncio.run(follow())) == 1
 
 
 def test_is_closed_to_strangers() -> None:

@@ -311,3 +311,10 @@ def test_hidden_fields_bring_no_recipient(cast: Cast) -> None:
     assert rows(cast.bob, "inbox") == []
     for row in rows(cast.alice, "sent"):
         assert b"\nBcc:" not in messages.raw_of(row.content_id).raw
+
+
+@pytest.mark.parametrize("number", ["9" * 15, "9" * 30])
+def test_knows_no_message_of_a_number_beyond_all_numbers(cast: Cast, number: str) -> None:
+    client = signed_in(cast.alice)
+    assert client.get(f"{at(cast.alice)}{number}/").status_code == 404
+    assert client.get(f"/mail/{cast.alice.mailbox.public_id}/folder/{number}/").status_code == 404
