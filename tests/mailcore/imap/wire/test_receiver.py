@@ -348,7 +348,7 @@ def test_is_linear_one_octet_at_a_time(wire):
     whole = play(*octet_by_octet(wire), limits=limits)
     spent = time.process_time() - began
     assert whole == play(wire, limits=limits)
-    assert spent < 2  # a quadratic one takes a minute
+    assert spent < 20  # a quadratic one takes a minute
 
 
 def test_is_linear_when_nobody_reads():
@@ -360,4 +360,4 @@ def test_is_linear_when_nobody_reads():
     while receiver.command() is not None:
         count += 1
     assert count == 25_000
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 20
