@@ -172,6 +172,11 @@ class Session:
         assert self.view is not None
         return self.view
 
+    @property
+    def is_utf8(self) -> bool:
+        """Whether folder names and other text go out in UTF-8 (RFC 6855 §3)."""
+        return "UTF8=ACCEPT" in self.enabled
+
     def capabilities(self) -> list[str]:
         """What is honoured here and now, as CAPABILITY says it."""
         from mailcore.imap import commands

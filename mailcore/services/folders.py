@@ -41,6 +41,14 @@ def normalise(name: str) -> str:
     return SEPARATOR.join(levels)
 
 
+def may_have_children(name: str) -> bool:
+    """Whether any name below this one would be a good name."""
+    return (
+        name.count(SEPARATOR) + 1 < limits.FOLDER_DEPTH
+        and len(name.encode("utf-8", "replace")) + 2 <= limits.FOLDER_NAME_OCTETS
+    )
+
+
 def find(mailbox_id: int, name: str) -> messages.FolderState:
     """The folder of that name with its counters. Raises NoSuchFolder, BadFolderName."""
     found = sql.row(

@@ -16,6 +16,7 @@ from mailcore.imap.commands import (
     listing,
     quota,
     select,
+    status,
     store,
 )
 from mailcore.imap.commands import search as search
@@ -40,7 +41,7 @@ _SPECS = (
     Spec("LIST", LOGGED_IN, "9051 §6.3.9", listing.list_),
     Spec("LSUB", LOGGED_IN, "3501 §6.3.9", listing.list_),
     Spec("NAMESPACE", LOGGED_IN, "2342", listing.namespace, on_loop=lambda *_: True),
-    Spec("STATUS", LOGGED_IN, "9051 §6.3.11", select.status),
+    Spec("STATUS", LOGGED_IN, "9051 §6.3.11", status.status),
     Spec("APPEND", LOGGED_IN, "9051 §6.3.12", append.append),
     Spec("IDLE", LOGGED_IN, "2177", idle.idle, on_loop=lambda *_: True),
     Spec("GETQUOTA", LOGGED_IN, "9208 §4.1.1", quota.get_quota),
@@ -67,7 +68,7 @@ REGISTRY = {spec.name: spec for spec in _SPECS}
 _BEFORE_LOGIN = ("IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE")
 _AFTER_LOGIN = (
     *_BEFORE_LOGIN, "IDLE", "NAMESPACE", "CHILDREN", "UNSELECT", "UIDPLUS", "MOVE", "SPECIAL-USE", "QUOTA",
-    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-STORAGE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE",
 )  # fmt: skip
 
 

@@ -1,11 +1,16 @@
-"""Which folders there are: LIST, LSUB, NAMESPACE (RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 2342, 3348, 6154)."""
+"""Which folders there are: LIST, LSUB, NAMESPACE (RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 2342, 3348, 6154).
+
+LIST in its extended grammar (RFC 5258) is a Listing below: selection options say which names count, patterns
+which of them are shown, return options what is said of each. A level of the hierarchy that is no folder is
+\\Noselect to the old grammar, which knows no better word, and \\NonExistent to the new one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mailcore import limits
-from mailcore.errors import BadSyntax
+from mailcore.imap.commands import status
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.patterns import Pattern, compiled
@@ -29,17 +34,13 @@ def list_(session: Session, command: List) -> Handler:
         yield responses.list_line("", ["\\Noselect"])
         return Done("LIST completed")
     patterns = [compiled(_joined(command.reference, pattern)) for pattern in command.patterns]
-    roles = {row.name: row.role for row in messages.folder_rows(session.mailbox_id)}
-    asked = set(command.selection)
-    if asked - {"SPECIAL-USE"}:
-        raise BadSyntax("LIST selects by SPECIAL-USE only")
     if command.name == "LSUB":
-        lines = _subscribed(folders.subscriptions(session.mailbox_id), set(roles), patterns)
+        lines = _lsub_lines(session, patterns)
     else:
-        lines = _existing(roles, patterns, only_special="SPECIAL-USE" in asked)
+        lines = Listing(session, command, patterns).lines()
     out = bytearray()
-    for name, attributes in lines:
-        out += responses.list_line(name, attributes, verb=command.name.encode())
+    for line in lines:
+        out += line
         if len(out) > limits.IMAP_ANSWER_OCTETS:
             yield bytes(out)
             out.clear()
@@ -61,22 +62,96 @@ def _parents(names: Iterable[str]) -> set[str]:
     return found
 
 
-def _existing(
-    roles: Mapping[str, str], patterns: Sequence[Pattern], *, only_special: bool
-) -> list[tuple[str, list[str]]]:
-    parents = _parents(roles)
-    lines = []
-    for name in sorted(set(roles) | parents, key=lambda one: (one != "INBOX", one)):
-        if not any(pattern.matches(name) for pattern in patterns):
-            continue
-        attributes = [] if name in roles else ["\\Noselect"]
-        attributes.append("\\HasChildren" if name in parents else "\\HasNoChildren")
-        if use := USES.get(Folder.Role(roles.get(name, ""))):
-            attributes.append(use)
-        elif only_special:
-            continue
-        lines.append((name, attributes))
-    return lines
+def _order(name: str) -> tuple[bool, str]:
+    return name != "INBOX", name
+
+
+def _match(name: str, patterns: Sequence[Pattern]) -> bool:
+    return any(pattern.matches(name) for pattern in patterns)
+
+
+class Listing:
+    """One LIST: everything is read when it is made, the lines need no database."""
+
+    def __init__(self, session: Session, command: List, patterns: Sequence[Pattern]) -> None:
+        returns = dict(command.returns)
+        self.is_utf8 = session.is_utf8
+        self.patterns = patterns
+        self.is_extended = command.is_extended
+        # REMOTE adds what lives on other servers, of which there is nothing (RFC 5258 §3.1).
+        self.criteria = [option for option in ("SUBSCRIBED", "SPECIAL-USE") if option in command.selection]
+        self.is_recursive = "RECURSIVEMATCH" in command.selection
+        self.tells_children = "CHILDREN" in returns or not command.is_extended
+        # RFC 6154 §3: selecting by use returns it; the old grammar gets it without asking.
+        self.tells_uses = (
+            "SPECIAL-USE" in returns or "SPECIAL-USE" in self.criteria or not command.is_extended
+        )
+        self.tells_subscribed = "SUBSCRIBED" in returns or "SUBSCRIBED" in self.criteria
+        states = messages.folder_rows(session.mailbox_id)
+        self.existing = {state.name: state for state in states}
+        self.parents = _parents(self.existing)
+        self.subscribed = folders.subscriptions(session.mailbox_id) if self.tells_subscribed else set()
+        self.selected = self._selected()
+        self.answers: status.Answers | None = None
+        if items := returns.get("STATUS"):
+            shown = [
+                state for state in states if state.name in self.selected and _match(state.name, patterns)
+            ]
+            self.answers = status.Answers(session, shown, items) if shown else None  # type: ignore[arg-type]
+
+    def _selected(self) -> set[str]:
+        """The names that fulfil the selection options, whether they match a pattern or not."""
+        names = set(self.existing) | self.parents
+        if "SUBSCRIBED" in self.criteria:
+            names = set(self.subscribed)
+        if "SPECIAL-USE" in self.criteria:
+            names = {name for name in names if self._use(name)}
+        return names
+
+    def _use(self, name: str) -> str | None:
+        state = self.existing.get(name)
+        return USES.get(Folder.Role(state.role)) if state is not None else None
+
+    def lines(self) -> Iterator[bytes]:
+        """LIST lines, each followed by its STATUS line if that was asked for (RFC 5819 §2)."""
+        matched = {name for name in self.selected if _match(name, self.patterns)}
+        above = above_unseen = set[str]()
+        if self.is_recursive:
+            above = _parents(self.selected)
+            above_unseen = _parents(self.selected - matched)
+            # RFC 5258 §3.4: what does not exist is shown only for descendants that are not shown themselves.
+            matched |= {
+                name
+                for name in above
+                if (name in self.existing or name in above_unseen) and _match(name, self.patterns)
+            }
+        for name in sorted(matched, key=_order):
+            yield responses.list_line(
+                name,
+                self._attributes(name),
+                utf8=self.is_utf8,
+                extended=responses.childinfo(self.criteria) if name in above else b"",
+            )
+            if self.answers is not None and name in self.selected and name in self.existing:
+                yield self.answers.line(self.existing[name])
+
+    def _attributes(self, name: str) -> Iterator[str]:
+        if name not in self.existing:
+            yield "\\NonExistent" if self.is_extended else "\\Noselect"
+        if not folders.may_have_children(name):
+            yield "\\NoInferiors"
+        if self.tells_children:
+            yield "\\HasChildren" if name in self.parents else "\\HasNoChildren"
+        if self.tells_uses and (use := self._use(name)):
+            yield use
+        if self.tells_subscribed and name in self.subscribed:
+            yield "\\Subscribed"
+
+
+def _lsub_lines(session: Session, patterns: Sequence[Pattern]) -> Iterator[bytes]:
+    existing = {state.name for state in messages.folder_rows(session.mailbox_id)}
+    for name, attributes in _subscribed(folders.subscriptions(session.mailbox_id), existing, patterns):
+        yield responses.list_line(name, attributes, verb=b"LSUB", utf8=session.is_utf8)
 
 
 def _subscribed(
@@ -85,16 +160,11 @@ def _subscribed(
     """LSUB. A parent of what % cannot reach is shown as \\Noselect (RFC 3501 §6.3.9)."""
     lines: dict[str, list[str]] = {}
     for name in sorted(names):
-        if any(pattern.matches(name) for pattern in patterns):
+        if _match(name, patterns):
             lines[name] = [] if name in existing else ["\\Noselect"]
     for parent in sorted(_parents(names) - names):
-        if any(pattern.matches(parent) for pattern in patterns):
-            reaches = any(
-                pattern.matches(name)
-                for pattern in patterns
-                for name in names
-                if name.startswith(f"{parent}/")
-            )
+        if _match(parent, patterns):
+            reaches = any(_match(name, patterns) for name in names if name.startswith(f"{parent}/"))
             if not reaches:
                 lines.setdefault(parent, ["\\Noselect"])
     return sorted(lines.items())

@@ -1,4 +1,4 @@
-"""Opening and leaving a folder: SELECT, EXAMINE, CLOSE, UNSELECT, CHECK, STATUS (RFC 9051 §6.3, §6.4)."""
+"""Opening and leaving a folder: SELECT, EXAMINE, CLOSE, UNSELECT, CHECK (RFC 9051 §6.3, §6.4)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mailcore import limits
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.view import View
 from mailcore.imap.wire import responses
-from mailcore.imap.wire.values import Select, Simple, Status
+from mailcore.imap.wire.values import Select, Simple
 from mailcore.message import flags as system_flags
 from mailcore.services import folders, messages
 
@@ -58,23 +58,3 @@ def close(session: Session, command: Simple) -> Handler:
     session.unselect()
     return Done(f"{command.name} completed")
     yield b""
-
-
-def status(session: Session, command: Status) -> Handler:
-    state = folders.find(session.mailbox_id, command.folder)
-    values = {
-        "MESSAGES": state.message_count,
-        "RECENT": _recent_count(session, state),
-        "UIDNEXT": state.uidnext,
-        "UIDVALIDITY": state.uidvalidity,
-        "UNSEEN": state.unseen_count,
-    }
-    yield responses.status(state.name, [(item, values[item]) for item in command.items])
-    return Done("STATUS completed")
-
-
-def _recent_count(session: Session, state: messages.FolderState) -> int:
-    if state.recent_uid >= state.uidnext:
-        return 0
-    snapshot = session.snapshots.current(state.folder_id)
-    return sum(uid >= state.recent_uid for uid in snapshot.uids)

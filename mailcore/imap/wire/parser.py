@@ -60,9 +60,20 @@ SELECT_PARAMETERS: Final[ModifierTable] = {}
 FETCH_MODIFIERS: Final[ModifierTable] = {}
 STORE_MODIFIERS: Final[ModifierTable] = {}
 SEARCH_RETURNS: Final[ModifierTable] = {}
-LIST_SELECTION: Final[ModifierTable] = {"SPECIAL-USE": None}
-LIST_RETURNS: Final[ModifierTable] = {"SPECIAL-USE": None, "CHILDREN": None}
-STATUS_ITEMS: Final = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"}
+LIST_SELECTION: Final[ModifierTable] = dict.fromkeys(
+    ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE")
+)
+LIST_RETURNS: Final[ModifierTable] = {
+    "SUBSCRIBED": None,
+    "CHILDREN": None,
+    "SPECIAL-USE": None,
+    "STATUS": lambda cursor: _status_option(cursor),  # RFC 5819
+}
+STATUS_ITEMS: Final = {
+    *("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"),
+    *("SIZE", "APPENDLIMIT"),  # RFC 8438, RFC 7889
+    *("DELETED", "DELETED-STORAGE"),  # RFC 9051 §6.3.11, RFC 9208 §4.1.4
+}
 
 SPECIAL_USES: Final = {  # RFC 6154 §2; \Inbox-like inventions are not for us to make
     use.lower(): use for use in ("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")
@@ -229,6 +240,8 @@ def _list(tag: bytes, name: str, cursor: Cursor) -> List:
         extended = True
         if not cursor.take(b"()"):
             selection = tuple(option for option, _ in _options(cursor, LIST_SELECTION, "selection option"))
+        if "RECURSIVEMATCH" in selection and {"SUBSCRIBED", "SPECIAL-USE"}.isdisjoint(selection):
+            raise BadSyntax("RECURSIVEMATCH needs another selection option (RFC 5258 section 3)")
         cursor.space("a reference name")
     reference = cursor.folder("a reference name")
     cursor.space("a pattern")
@@ -253,6 +266,11 @@ def _status(tag: bytes, name: str, cursor: Cursor) -> Status:
     folder = cursor.folder()
     cursor.space("status items in parentheses")
     return Status(tag, name, folder, _status_end(cursor.text[cursor.pos :]))
+
+
+def _status_option(cursor: Cursor) -> tuple[str, ...]:
+    cursor.space("status items in parentheses")
+    return status_items(cursor)
 
 
 @lru_cache(maxsize=64)

@@ -177,9 +177,20 @@ def list_line(
     verb: bytes = b"LIST",
     utf8: bool = False,
     delimiter: bytes = b'"/"',
+    extended: bytes = b"",
 ) -> bytes:
-    """A LIST or LSUB line; attributes with their backslash."""
-    return b"* %b %b %b %b\r\n" % (verb, flag_list(attributes), delimiter, folder(name, utf8=utf8))
+    """A LIST or LSUB line; attributes with their backslash.
+
+    extended: the extended data items, ready to stand in their parentheses (RFC 5258 §6).
+    """
+    more = b" (%b)" % extended if extended else b""
+    return b"* %b %b %b %b%b\r\n" % (verb, flag_list(attributes), delimiter, folder(name, utf8=utf8), more)
+
+
+def childinfo(options: Iterable[str]) -> bytes:
+    """The extended data item that says which options descendants fulfil (RFC 5258 §3.5)."""
+    quoted = " ".join(f'"{option}"' for option in options)
+    return f'"CHILDINFO" ({quoted})'.encode("ascii")
 
 
 def status(name: str, items: Iterable[tuple[str, int]], *, utf8: bool = False) -> bytes:

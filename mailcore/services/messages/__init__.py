@@ -11,6 +11,7 @@ from mailcore.services.messages.read import (
     ChangesSince,
     FolderState,
     Octets,
+    Tally,
     changed_count,
     changes_since,
     claim_recent,
@@ -22,6 +23,7 @@ from mailcore.services.messages.read import (
     message_rows,
     raw_of,
     raws_of,
+    tallies,
 )
 from mailcore.services.messages.units import Filed, Filing, Mail, Prepared, Unit
 
@@ -36,6 +38,7 @@ __all__ = [
     "Mail",
     "Octets",
     "Prepared",
+    "Tally",
     "Unit",
     "append_many",
     "changed_count",
@@ -55,4 +58,5 @@ __all__ = [
     "raws_of",
     "set_flags",
     "store_bodies",
+    "tallies",
 ]

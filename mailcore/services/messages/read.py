@@ -15,6 +15,7 @@ from django.db import transaction
 
 from mailcore.errors import FolderGone, NoSuchMessage
 from mailcore.imap.wire import seqset
+from mailcore.message import flags
 from mailcore.models.change import Change
 from mailcore.outside import blobs
 from mailcore.services import sql
@@ -63,6 +64,31 @@ def folder_rows(mailbox_id: int) -> list[FolderState]:
         FolderState(*row)
         for row in sql.rows(f"{_STATE} WHERE f.mailbox_id = %s ORDER BY f.name", (mailbox_id,))
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What of a folder only its messages tell: how many no session has seen, how many are \\Deleted, and
+    the octets of these."""
+
+    recent: int = 0
+    deleted: int = 0
+    deleted_octets: int = 0
+
+
+def tallies(mailbox_id: int, *, folder_id: int | None = None) -> dict[int, Tally]:
+    """Every folder of a mailbox that has such messages, or one folder, by folder id. One statement."""
+    where = "m.id >= %s AND m.id < %s" if folder_id is None else "m.folder_id = %s"
+    params = (mailbox_id << 40, (mailbox_id + 1) << 40) if folder_id is None else (folder_id,)
+    found = sql.rows(
+        "SELECT folder_id, sum(is_recent), sum(is_deleted), sum(is_deleted * size) FROM ("
+        " SELECT m.folder_id, m.size, CASE WHEN m.uid >= f.recent_uid THEN 1 ELSE 0 END AS is_recent,"
+        " CASE WHEN (m.flags & %s) <> 0 THEN 1 ELSE 0 END AS is_deleted"
+        f" FROM message m JOIN folder f ON f.id = m.folder_id WHERE {where}) AS seen"
+        " WHERE is_recent + is_deleted > 0 GROUP BY folder_id",
+        (flags.DELETED, *params),
+    )
+    return {row[0]: Tally(int(row[1]), int(row[2]), int(row[3])) for row in found}
 
 
 def mailbox_modseq(mailbox_id: int) -> int:

@@ -66,18 +66,6 @@ def test_close_expunges_silently_and_unselect_does_not(selected):
     assert "* 3 EXISTS" in selected.say("SELECT INBOX")
 
 
-def test_status(selected):
-    selected.say("STORE 1 +FLAGS (\\Seen)")
-    Talk(selected.person).append()
-    validity = selected.session.view.snapshot.uidvalidity
-    said = Talk(selected.person).say("STATUS inbox (UNSEEN MESSAGES UIDNEXT UIDVALIDITY RECENT)")
-    assert said == (
-        f'* STATUS "INBOX" (UNSEEN 5 MESSAGES 6 UIDNEXT 7 UIDVALIDITY {validity} RECENT 1)\r\n'
-        "a OK STATUS completed\r\n"
-    )
-    assert Talk(selected.person).say("STATUS x (MESSAGES)").startswith("a NO [NONEXISTENT] ")
-
-
 def test_nobody_sees_the_folders_of_others(cast):
     alice, charlie = Talk(cast.alice), Talk(cast.charlie)
     alice.say("CREATE Secret")
