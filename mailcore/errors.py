@@ -281,6 +281,14 @@ class FolderProtected(MailError):
     text = "That folder cannot be changed this way"
 
 
+class BadFolderUse(MailError):
+    """The folder cannot be for that: another one is, or nothing here is. (RFC 6154 §3 USEATTR)"""
+
+    code = "bad_folder_use"
+    imap, http = "USEATTR", 409
+    text = "A folder cannot have that use"
+
+
 class FolderInUse(MailError):
     """The folder has children and cannot go before them. (RFC 5530 HASCHILDREN, RFC 9051 §6.3.5)"""
 

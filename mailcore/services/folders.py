@@ -13,6 +13,7 @@ from django.db import transaction
 from mailcore import limits
 from mailcore.errors import (
     BadFolderName,
+    BadFolderUse,
     FolderExists,
     FolderProtected,
     NoSuchFolder,
@@ -21,7 +22,14 @@ from mailcore.errors import (
 )
 from mailcore.models.folder import Folder, Subscription
 from mailcore.services import messages, sql
-from mailcore.services.messages.locked import LockedMailbox, lock_mailboxes, make_folder, ring, write_back
+from mailcore.services.messages.locked import (
+    FOLDER_NAMES,
+    LockedMailbox,
+    lock_mailboxes,
+    make_folder,
+    ring,
+    write_back,
+)
 
 SEPARATOR = "/"
 
@@ -66,7 +74,7 @@ def by_role(mailbox_id: int, role: str) -> int:
         return int(found[0])
     with transaction.atomic():
         box = _lock(mailbox_id)
-        folder = make_folder(box, str(Folder.Role(role).label), role)
+        folder = make_folder(box, FOLDER_NAMES[role], role)
         write_back([box])
         ring([mailbox_id])
     return folder.pk
@@ -82,7 +90,7 @@ def _lock(mailbox_id: int) -> LockedMailbox:
 def create(mailbox_id: int, name: str, *, role: str = "") -> int:
     """Make a folder; its primary key.
 
-    Raises BadFolderName, FolderExists (also when another folder has the role), TooManyFolders.
+    Raises BadFolderName, FolderExists, BadFolderUse (another folder has the role), TooManyFolders.
     """
     name = normalise(name)
     with transaction.atomic():
@@ -95,7 +103,7 @@ def create(mailbox_id: int, name: str, *, role: str = "") -> int:
         if any(row[0] == name for row in taken):
             raise FolderExists
         if taken:
-            raise FolderExists("Another folder has that use already")
+            raise BadFolderUse("Another folder has that use already")
         count = sql.row("SELECT count(*) FROM folder WHERE mailbox_id = %s", (mailbox_id,))
         if count and count[0] >= limits.FOLDERS:
             raise TooManyFolders
@@ -133,7 +141,8 @@ def rename(mailbox_id: int, old: str, new: str) -> None:
         box.modseq += 1
         sql.execute_many(
             "UPDATE folder SET name = %s, modseq = %s WHERE id = %s",
-            [(name, box.modseq, pk) for name, pk in renamed.items()],
+            # Shortest first: what moves up a level may take the name of one that has moved just before.
+            [(name, box.modseq, renamed[name]) for name in sorted(renamed, key=len)],
         )
         write_back([box])
         ring([mailbox_id])

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from mailcore.errors import BadSyntax
+from mailcore.errors import BadFolderUse
+from mailcore.imap.commands.listing import USES
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.wire.values import Create, OnFolder, Rename
 from mailcore.services import folders
 
+_ROLES = {use: role for role, use in USES.items()}
+
 
 def create(session: Session, command: Create) -> Handler:
-    if command.special_uses:
-        raise BadSyntax("CREATE takes no special use here")
-    folders.create(session.mailbox_id, command.folder)
+    """A folder has one use, and a use one folder (RFC 6154 §3: else NO [USEATTR], and nothing is made)."""
+    roles = [_ROLES.get(use) for use in command.special_uses] or [""]
+    if len(roles) > 1 or roles[0] is None:
+        raise BadFolderUse
+    folders.create(session.mailbox_id, command.folder, role=roles[0])
     return Done("CREATE completed")
     yield b""
 
 
 def delete(session: Session, command: OnFolder) -> Handler:
-    name = folders.normalise(command.folder)
-    folders.delete(session.mailbox_id, name)
-    if session.view is not None and session.folder_name == name:
+    folder_id = folders.find(session.mailbox_id, command.folder).folder_id
+    folders.delete(session.mailbox_id, command.folder)
+    # By its number: it may have been renamed since it was selected.
+    if session.view is not None and session.view.snapshot.folder_id == folder_id:
         session.unselect()
     return Done("DELETE completed")
     yield b""

@@ -199,7 +199,8 @@ def _create(tag: bytes, name: str, cursor: Cursor) -> Create:
         if cursor.word("USE") != "USE":
             raise BadSyntax("CREATE takes one parameter, USE")
         cursor.space("special uses in parentheses")
-        uses = tuple(dict.fromkeys(cursor.several(lambda: _special_use(cursor), "a special use")))
+        if not cursor.take(b"()"):
+            uses = tuple(dict.fromkeys(cursor.several(lambda: _special_use(cursor), "a special use")))
         cursor.expect(b")", "')'")
     cursor.end()
     return Create(tag, name, folder, uses)
@@ -208,10 +209,7 @@ def _create(tag: bytes, name: str, cursor: Cursor) -> Create:
 def _special_use(cursor: Cursor) -> str:
     cursor.expect(b"\\", "a special use like \\Sent")
     use = "\\" + cursor.atom("a special use like \\Sent")
-    known = SPECIAL_USES.get(use.lower())
-    if known is None:
-        raise BadSyntax(f"{use[:40]} is no special use")
-    return known
+    return SPECIAL_USES.get(use.lower(), use)  # what is none is refused as such, with USEATTR
 
 
 def _on_folder(tag: bytes, name: str, cursor: Cursor) -> OnFolder:

@@ -1,6 +1,7 @@
 import pytest
 
 from mailcore.imap.session import State
+from mailcore.imap.wire import utf7
 
 
 def names(talk) -> list[str]:
@@ -15,7 +16,6 @@ def test_creates_with_and_without_trailing_separator(alice):
     assert alice.say("CREATE work").startswith("a OK ")
     assert alice.say("CREATE Work").startswith("a NO [ALREADYEXISTS] ")
     assert alice.say("CREATE inbox").startswith("a NO [ALREADYEXISTS] ")
-    assert alice.say("CREATE x (USE (\\Sent))").startswith("a BAD ")
 
 
 @pytest.mark.parametrize("name", ["a//b", '"a%b"', '"a*"', "/a", "x" * 1000, "/".join("a" * 40)])
@@ -91,3 +91,77 @@ def test_subscriptions(alice):
     alice.say("UNSUBSCRIBE INBOX")
     assert "INBOX" not in alice.say('LSUB "" *')
     assert alice.say("SUBSCRIBE a//b").startswith("a NO [CANNOT] ")
+
+
+def test_creates_a_folder_for_a_use_that_no_other_has(alice):
+    assert "CREATE-SPECIAL-USE" in alice.session.capabilities()
+    alice.say("DELETE Sent")
+    assert alice.say("CREATE Gesendet (USE (\\sent))") == "a OK CREATE completed\r\n"
+    assert '(\\HasNoChildren \\Sent) "/" "Gesendet"' in alice.say('LIST "" Gesendet')
+    assert alice.say("CREATE Plain (USE ())").startswith("a OK ")
+
+
+@pytest.mark.parametrize("uses", ["\\Sent", "\\All", "\\Flagged", "\\Archive \\Trash", "\\Inbox", "\\Frob"])
+def test_makes_nothing_for_a_use_it_cannot_give(alice, uses):
+    """RFC 6154 §3: NO with USEATTR, and the folder is not made."""
+    assert alice.say(f"CREATE Other (USE ({uses}))").startswith("a NO [USEATTR] ")
+    assert "Other" not in names(alice)
+
+
+def test_a_use_goes_along_with_a_rename(alice):
+    alice.say("RENAME Sent Mail/Out")
+    assert '(\\HasNoChildren \\Sent) "/" "Mail/Out"' in alice.say('LIST "" Mail/Out')
+
+
+def test_a_tree_can_move_up_one_level_into_its_own_place(alice):
+    for name in ("a/b/b/b", "a/b/b", "a/b"):
+        alice.say(f"CREATE {name}")
+    assert alice.say("RENAME a/b a") == "a OK RENAME completed\r\n"
+    assert [name for name in names(alice) if name.startswith("a")] == ["a", "a/b", "a/b/b"]
+
+
+def test_a_parent_that_is_no_folder_is_renamed_with_all_below(alice):
+    alice.say("CREATE a/b/c")
+    assert alice.say("RENAME a x/y") == "a OK RENAME completed\r\n"
+    assert {"x", "x/y", "x/y/b", "x/y/b/c"} <= set(names(alice))
+    assert "a" not in names(alice)
+
+
+def test_a_rename_that_fails_renames_nothing(alice):
+    for name in ("a/b", "a/c", "z/c"):
+        alice.say(f"CREATE {name}")
+    assert alice.say("RENAME a z").startswith("a NO [ALREADYEXISTS] ")
+    assert {"a/b", "a/c", "z/c"} <= set(names(alice))
+    deep = "/".join("d" * 31)
+    alice.say("CREATE a/b/c")
+    assert alice.say(f"RENAME a {deep}").startswith("a NO [CANNOT] ")
+    assert {"a/b", "a/b/c"} <= set(names(alice))
+
+
+def test_folders_below_the_inbox_stay_when_it_is_renamed(alice):
+    """RFC 9051 §6.3.6."""
+    alice.say("CREATE INBOX/Lists")
+    alice.append()
+    assert alice.say("RENAME inbox Old/Mail") == "a OK RENAME completed\r\n"
+    assert {"INBOX", "INBOX/Lists", "Old/Mail"} <= set(names(alice))
+    assert alice.say("RENAME INBOX Old/Mail").startswith("a NO [ALREADYEXISTS] ")
+
+
+def test_deleting_the_selected_folder_under_its_new_name_leaves_it(alice):
+    alice.say("CREATE a")
+    alice.say("SELECT a")
+    alice.say("RENAME a b")
+    assert alice.say("DELETE b") == "a OK DELETE completed\r\n"
+    assert alice.session.state is State.AUTHENTICATED
+
+
+@pytest.mark.parametrize(
+    "name", ["Entwürfe", "下書き", "مسودات", "Черновики", "&", "a & b", "📥 Post", "ไทย"]
+)
+def test_names_in_any_script(alice, name):
+    wire = utf7.encode(name).decode()
+    assert alice.say(f'CREATE "{wire}"') == "a OK CREATE completed\r\n"
+    assert wire in names(alice)
+    assert alice.say(f'STATUS "{wire}" (MESSAGES)').startswith(f'* STATUS "{wire}" (MESSAGES 0)')
+    assert alice.say(f'RENAME "{wire}" "{wire}/{wire}"').startswith("a NO [CANNOT] ")
+    assert alice.say(f'DELETE "{wire}"') == "a OK DELETE completed\r\n"
