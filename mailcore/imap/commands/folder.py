@@ -13,10 +13,12 @@ _ROLES = {use: role for role, use in USES.items()}
 
 def create(session: Session, command: Create) -> Handler:
     """A folder has one use, and a use one folder (RFC 6154 §3: else NO [USEATTR], and nothing is made)."""
-    roles = [_ROLES.get(use) for use in command.special_uses] or [""]
-    if len(roles) > 1 or roles[0] is None:
-        raise BadFolderUse
-    folders.create(session.mailbox_id, command.folder, role=roles[0])
+    role = ""
+    if command.special_uses:
+        if len(command.special_uses) > 1 or command.special_uses[0] not in _ROLES:
+            raise BadFolderUse
+        role = _ROLES[command.special_uses[0]]
+    folders.create(session.mailbox_id, command.folder, role=role)
     return Done("CREATE completed")
     yield b""
 
