@@ -6,6 +6,7 @@ travels in `raise ... from` and ends in the log. Anything that is not a MailErro
 answer it as `Unexpected`.
 
 Codes: RFC 3463 and RFC 5248 (SMTP), RFC 5530 and RFC 9051 §7.1 (IMAP), RFC 2449 §8 and RFC 3206 (POP3).
+Long because every failure stands here once.
 This module is imported by pure code too: nothing but the standard library here.
 """
 
@@ -295,6 +296,30 @@ class FolderInUse(MailError):
     code = "folder_in_use"
     imap, http = "HASCHILDREN", 409
     text = "The folder has folders below it"
+
+
+class BadMetadata(MailError):
+    """No name for an entry: /private/... or /shared/..., components not empty. (RFC 5464 §3.2)"""
+
+    code = "bad_metadata"
+    imap, http = "CANNOT", 400
+    text = "That is not a valid name for an entry"
+
+
+class MetadataTooBig(MailError):
+    """A value is longer than one may be. (RFC 5464 §4.3 METADATA MAXSIZE)"""
+
+    code = "metadata_too_big"
+    imap, http = "METADATA MAXSIZE 32768", 413  # limits.METADATA_VALUE_OCTETS
+    text = "The value is too long"
+
+
+class TooMuchMetadata(MailError):
+    """One entry more than a mailbox may have. (RFC 5464 §4.3 METADATA TOOMANY)"""
+
+    code = "too_much_metadata"
+    imap, http = "METADATA TOOMANY", 409
+    text = "There is no room for more entries"
 
 
 class TooManyFolders(MailError):

@@ -199,6 +199,12 @@ FOLDERS = 5_000  # in one mailbox; Dovecot's users rarely have 500
 FOLDER_DEPTH = 32
 FOLDER_NAME_OCTETS = 900  # in UTF-8; modified UTF-7 may need more than twice as many on the wire
 
+# RFC 5464 leaves these to the server; an answer holds all of one folder, so that all is bounded, too.
+METADATA_ENTRY_OCTETS = 255  # a name
+METADATA_VALUE_OCTETS = 32 * 1024  # less than a literal may have (IMAP_LITERAL_OCTETS)
+METADATA_ENTRIES = 1_000  # in one mailbox, all folders and people together
+METADATA_OCTETS = 4 * 1024 * 1024  # of the values of one mailbox
+
 # --- SMTP in (mailcore/smtp) ----------------------------------------------------------------------------
 
 SMTP_COMMAND_OCTETS = 1024  # RFC 5321 §4.5.3.1.4 says 512; parameters of extensions come on top

@@ -162,6 +162,11 @@ class Session:
         return self.login.mailbox_id
 
     @property
+    def user_id(self) -> int:
+        assert self.login is not None
+        return self.login.user_id
+
+    @property
     def tenant_id(self) -> int:
         assert self.login is not None
         return self.login.tenant_id

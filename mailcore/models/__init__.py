@@ -10,6 +10,7 @@ from mailcore.models.event import Event
 from mailcore.models.folder import Folder, Subscription
 from mailcore.models.mailbox import ALL_RIGHTS, Access, AppPassword, Mailbox, Rights
 from mailcore.models.message import ExpungedMessage, Message, ThreadRef
+from mailcore.models.metadata import Metadata
 from mailcore.models.queue import Attempt, QueueEntry
 from mailcore.models.submission import Submission
 from mailcore.models.tenant import Tenant
@@ -35,6 +36,7 @@ __all__ = [
     "Mailbox",
     "Membership",
     "Message",
+    "Metadata",
     "QueueEntry",
     "Rights",
     "Role",

@@ -161,6 +161,9 @@ def delete(mailbox_id: int, name: str) -> None:
         box = _lock(mailbox_id)
         box.modseq += 1
         sql.execute("DELETE FROM change WHERE folder_id = %s", (state.folder_id,))
+        sql.execute(
+            "DELETE FROM metadata WHERE mailbox_id = %s AND folder_id = %s", (mailbox_id, state.folder_id)
+        )
         sql.execute("DELETE FROM folder WHERE id = %s", (state.folder_id,))
         write_back([box])
         ring([mailbox_id])

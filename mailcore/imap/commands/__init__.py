@@ -14,6 +14,7 @@ from mailcore.imap.commands import (
     folder,
     idle,
     listing,
+    metadata,
     quota,
     select,
     status,
@@ -47,6 +48,8 @@ _SPECS = (
     Spec("GETQUOTA", LOGGED_IN, "9208 §4.1.1", quota.get_quota),
     Spec("GETQUOTAROOT", LOGGED_IN, "9208 §4.1.2", quota.get_quota_root),
     Spec("SETQUOTA", LOGGED_IN, "9208 §4.1.3", quota.set_quota),
+    Spec("GETMETADATA", LOGGED_IN, "5464 §4.2", metadata.get_metadata),
+    Spec("SETMETADATA", LOGGED_IN, "5464 §4.3", metadata.set_metadata),
     Spec("CHECK", State.SELECTED, "3501 §6.4.1", anytime.noop, on_loop=lambda *_: True),
     Spec("CLOSE", State.SELECTED, "9051 §6.4.1", select.close, polls=False),
     Spec("UNSELECT", State.SELECTED, "9051 §6.4.2", select.close, polls=False),
@@ -69,7 +72,7 @@ _BEFORE_LOGIN = ("IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE")
 _AFTER_LOGIN = (
     *_BEFORE_LOGIN, "IDLE", "NAMESPACE", "CHILDREN", "UNSELECT", "UIDPLUS", "MOVE", "SPECIAL-USE", "QUOTA",
     "QUOTA=RES-STORAGE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE",
-    "CREATE-SPECIAL-USE",
+    "CREATE-SPECIAL-USE", "METADATA", "LIST-METADATA",
 )  # fmt: skip
 
 

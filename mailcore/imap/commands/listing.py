@@ -8,6 +8,7 @@ which of them are shown, return options what is said of each. A level of the hie
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 from mailcore import limits
 from mailcore.imap.commands import status
@@ -16,7 +17,7 @@ from mailcore.imap.wire import responses
 from mailcore.imap.wire.patterns import Pattern, compiled
 from mailcore.imap.wire.values import List, Simple
 from mailcore.models.folder import Folder
-from mailcore.services import folders, messages
+from mailcore.services import folders, messages, metadata
 
 # RFC 6154 §2; the inbox is known by its name.
 USES = {
@@ -92,6 +93,10 @@ class Listing:
         self.parents = _parents(self.existing)
         self.subscribed = folders.subscriptions(session.mailbox_id) if self.tells_subscribed else set()
         self.selected = self._selected()
+        self.entries = cast("tuple[str, ...]", returns.get("METADATA") or ())
+        self.metadata = metadata.values(session.mailbox_id, session.user_id) if self.entries else {}
+        for entry in self.entries:
+            metadata.normalise(entry)
         self.answers: status.Answers | None = None
         if items := returns.get("STATUS"):
             shown = [
@@ -113,7 +118,7 @@ class Listing:
         return USES.get(Folder.Role(state.role)) if state is not None else None
 
     def lines(self) -> Iterator[bytes]:
-        """LIST lines, each followed by its STATUS line if that was asked for (RFC 5819 §2)."""
+        """LIST lines, each followed by what was asked for of the folder (RFC 5819 §2, RFC 9590 §3)."""
         matched = {name for name in self.selected if _match(name, self.patterns)}
         above = above_unseen = set[str]()
         if self.is_recursive:
@@ -132,8 +137,13 @@ class Listing:
                 utf8=self.is_utf8,
                 extended=responses.childinfo(self.criteria) if name in above else b"",
             )
-            if self.answers is not None and name in self.selected and name in self.existing:
+            if name not in self.selected or name not in self.existing:
+                continue
+            if self.answers is not None:
                 yield self.answers.line(self.existing[name])
+            if self.entries:
+                found = self.metadata.get(self.existing[name].folder_id, {})
+                yield responses.metadata(name, metadata.chosen(found, self.entries, 0), utf8=self.is_utf8)
 
     def _attributes(self, name: str) -> Iterator[str]:
         if name not in self.existing:

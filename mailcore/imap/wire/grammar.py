@@ -125,6 +125,13 @@ class Cursor:
         octets = self.match(_QUOTED, expected)[1]
         return _ESCAPE.sub(rb"\1", octets) if b"\\" in octets else octets
 
+    def value(self, expected: str) -> bytes | None:
+        """nstring or literal8, in which NUL may stand (RFC 5464 §5)."""
+        if self.sees(b"~{"):
+            self.pos += 1
+            return self.literal(expected)
+        return self.nstring(expected)
+
     def astring(self, expected: str) -> bytes:
         found = _ASTRING(self.text, self.pos)
         if found is None:

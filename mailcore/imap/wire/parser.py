@@ -24,8 +24,10 @@ from typing import Final, TypeAlias
 
 from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
-from mailcore.imap.wire import fetch_items, search_keys, seqset
+from mailcore.imap.wire import fetch_items, metadata_arguments, search_keys, seqset
 from mailcore.imap.wire.grammar import Cursor
+from mailcore.imap.wire.options import ModifierTable
+from mailcore.imap.wire.options import read as _options
 from mailcore.imap.wire.receiver import TAG, Received
 from mailcore.imap.wire.values import (
     Append,
@@ -53,8 +55,6 @@ from mailcore.imap.wire.values import (
     UidExpunge,
 )
 
-ModifierTable: TypeAlias = dict[str, Callable[[Cursor], object] | None]  # None: a name without value
-
 # What extensions add to commands that are there already: name -> reader of its value, space included.
 SELECT_PARAMETERS: Final[ModifierTable] = {}
 FETCH_MODIFIERS: Final[ModifierTable] = {}
@@ -68,6 +68,7 @@ LIST_RETURNS: Final[ModifierTable] = {
     "CHILDREN": None,
     "SPECIAL-USE": None,
     "STATUS": lambda cursor: _status_option(cursor),  # RFC 5819
+    "METADATA": metadata_arguments.list_option,  # RFC 9590
 }
 STATUS_ITEMS: Final = {
     *("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"),
@@ -426,22 +427,6 @@ def _modifiers(cursor: Cursor, table: ModifierTable, what: str) -> tuple[Modifie
     return _options(cursor, table, f"parameter of {what}")
 
 
-def _options(cursor: Cursor, table: ModifierTable, what: str) -> tuple[Modifier, ...]:
-    """Names in parentheses, each in table and there once, with their values."""
-    options = cursor.several(lambda: _option(cursor, table, what), f"a {what}")
-    if len({option for option, _ in options}) < len(options):
-        raise BadSyntax(f"The same {what} twice")
-    return options
-
-
-def _option(cursor: Cursor, table: ModifierTable, what: str) -> Modifier:
-    option = cursor.word(f"a {what}")
-    if option not in table:
-        raise BadSyntax(f"Unknown {what} {option[:40]}")
-    read = table[option]
-    return option, None if read is None else read(cursor)
-
-
 Reader: TypeAlias = Callable[[bytes, str, Cursor], Command]
 
 # name -> what reads its arguments; None: it has none.
@@ -463,6 +448,8 @@ COMMANDS: Final[dict[str, Reader | None]] = {
     "APPEND": _append,
     "GETQUOTA": _get_quota,
     "SETQUOTA": _set_quota,
+    "GETMETADATA": metadata_arguments.get,
+    "SETMETADATA": metadata_arguments.set_,
     **dict.fromkeys(("FETCH", "UID FETCH"), _fetch),
     **dict.fromkeys(("STORE", "UID STORE"), _store),
     **dict.fromkeys(("COPY", "UID COPY", "MOVE", "UID MOVE"), _copy),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Final
@@ -236,6 +236,18 @@ def quota(root: str, resources: Iterable[tuple[str, int, int]]) -> bytes:
 def quotaroot(name: str, roots: Iterable[str], *, utf8: bool = False) -> bytes:
     found = b"".join(b" " + string(root.encode()) for root in roots)
     return b"* QUOTAROOT %b%b\r\n" % (folder(name, utf8=utf8), found)
+
+
+def metadata(name: str, entries: Mapping[str, bytes | None], *, utf8: bool = False) -> bytes:
+    """METADATA with values, RFC 5464 §4.4.1; NUL makes a value a literal8. At least one entry."""
+
+    def value(octets: bytes | None) -> bytes:
+        return b"~" + literal(octets) if octets and b"\0" in octets else nstring(octets)
+
+    pairs = b" ".join(
+        b"%b %b" % (astring(entry.encode()), value(octets)) for entry, octets in entries.items()
+    )
+    return b"* METADATA %b (%b)\r\n" % (folder(name, utf8=utf8), pairs)
 
 
 # --- FETCH (§7.4.2) --------------------------------------------------------------------------------------

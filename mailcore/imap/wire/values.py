@@ -242,6 +242,26 @@ class SetQuota(NamedTuple):
     resources: tuple[tuple[str, int], ...]
 
 
+class GetMetadata(NamedTuple):
+    """GETMETADATA, RFC 5464 §4.2. folder "" is the server; depth None is infinity."""
+
+    tag: bytes
+    name: str
+    folder: str
+    entries: tuple[str, ...]
+    max_size: int | None = None
+    depth: int | None = 0
+
+
+class SetMetadata(NamedTuple):
+    """SETMETADATA, RFC 5464 §4.3. A value None removes the entry."""
+
+    tag: bytes
+    name: str
+    folder: str
+    entries: tuple[tuple[str, bytes | None], ...]
+
+
 # --- SEARCH: a tree ------------------------------------------------------------------------------------
 
 
@@ -362,4 +382,6 @@ Command: TypeAlias = (
     | Search
     | GetQuota
     | SetQuota
+    | GetMetadata
+    | SetMetadata
 )

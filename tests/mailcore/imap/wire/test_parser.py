@@ -19,6 +19,7 @@ from mailcore.imap.wire.values import (
     Create,
     Enable,
     Fetch,
+    GetMetadata,
     GetQuota,
     HasFlag,
     Id,
@@ -30,6 +31,7 @@ from mailcore.imap.wire.values import (
     Rename,
     Search,
     Select,
+    SetMetadata,
     SetQuota,
     Simple,
     Status,
@@ -107,6 +109,15 @@ A = b"a"
             ),  # fmt: skip
         ),
         (b'a LIST "" % RETURN ()', List(A, "LIST", "", ("%",), is_extended=True)),
+        (
+            b'a GETMETADATA (MAXSIZE 9 DEPTH Infinity) "" (/a "/b c")',
+            GetMetadata(A, "GETMETADATA", "", ("/a", "/b c"), 9, None),
+        ),
+        (b"a GETMETADATA (DEPTH 1) inbox /a", GetMetadata(A, "GETMETADATA", "INBOX", ("/a",), None, 1)),
+        (
+            b'a SETMETADATA x (/a NIL /b "NIL")',
+            SetMetadata(A, "SETMETADATA", "x", (("/a", None), ("/b", b"NIL"))),
+        ),
         (b"a STATUS x (messages UNSEEN messages)", Status(A, "STATUS", "x", ("MESSAGES", "UNSEEN"))),
         (
             b"a STATUS x (RECENT UIDNEXT UIDVALIDITY)",
