@@ -4,7 +4,7 @@ PY = .venv/bin/python
 PYTEST = $(PY) -m pytest
 OURS = manage.py hostmail mailcore tests $(wildcard bench)
 
-.PHONY: help run venv venv-dev need test quick check format bench fuzz soak cover clean
+.PHONY: help run venv venv-dev need test quick check format rfcs bench fuzz soak cover clean
 
 help:
 	@echo "make run      the whole service with a demo tenant; prints where it listens and the logins"
@@ -13,6 +13,7 @@ help:
 	@echo "make check    static checks: format, lint, types, templates, migrations, architecture"
 	@echo "make bench    benchmark;  make fuzz SECONDS=60  fuzzers;  make soak  long steady load"
 	@echo "make cover    which lines each module's own tests reach;  make format  lay the code out"
+	@echo "make rfcs     where each RFC is honoured, written into mailcore/rfcs.md"
 
 # The environment is filled once, and again only when a requirements file changes.
 venv:
@@ -40,7 +41,12 @@ check: venv-dev
 	$(PY) -m mypy
 	$(PY) -m djlint templates --lint --check
 	HOSTMAIL_DATA_DIR=build/check $(PY) manage.py makemigrations --check --dry-run
+	$(PY) scripts/rfcs --check
 	$(PYTEST) -q tests/test_architecture.py
+
+# Which RFC, how far, and where: the last column of mailcore/rfcs.md, from the code.
+rfcs: venv-dev
+	$(PY) scripts/rfcs
 
 format: venv-dev
 	$(PY) -m ruff format $(OURS)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,25 @@ def test_missing_programs_are_installed_by_root(clone: Path) -> None:
     assert asked.startswith("update")
     assert "install" in asked
     assert "swaks" in asked
+
+
+def test_an_rfc_that_the_table_lacks_is_named(tmp_path: Path) -> None:
+    for folder in ("mailcore", "hostmail"):
+        (tmp_path / folder).mkdir()
+    table = tmp_path / "mailcore" / "rfcs.md"
+    table.write_text("| RFC | What | How far | Where |\n|---|---|---|---|\n| 822 | A | whole | old |\n")
+    (tmp_path / "mailcore" / "one.py").write_text('"""RFC 822."""\nSpec("NOOP", ANY, "9999 §1", noop)\n')
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "rfcs", tmp_path], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stdout == "RFC 9999 is cited in mailcore/one.py and not listed in mailcore/rfcs.md\n"
+    assert table.read_text().endswith("| 822 | A | whole | `mailcore/one.py` |\n")
+
+
+def test_every_rfc_of_the_code_is_in_the_table() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "rfcs", "--check"], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == ""
+    assert done.returncode == 0
