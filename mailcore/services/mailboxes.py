@@ -34,6 +34,7 @@ from mailcore.models import (
     Domain,
     Mailbox,
     Membership,
+    Metadata,
     Rights,
     Role,
     Tenant,
@@ -363,6 +364,7 @@ def revoke(mailbox: Mailbox, user: User, *, actor: User | None) -> None:
         if Access.objects.filter(mailbox=mailbox, user=user, is_owner=True).exists():
             raise NotAllowedNow("The owner keeps access until the mailbox is removed")
         Access.objects.filter(mailbox=mailbox, user=user).delete()
+        Metadata.objects.filter(mailbox=mailbox, user_id=user.pk).delete()
         AppPassword.objects.filter(mailbox=mailbox, user=user, revoked_at=None).update(revoked_at=clock.now())
         audit.record(actor, "mailbox.revoke", mailbox, data={"user": user.email})
         doorbell.ring(f"mailbox:{mailbox.pk}")

@@ -17,7 +17,7 @@ from django.db.models import F, Q
 from mailcore import limits, secrets
 from mailcore.errors import AlreadyExists, BadAddress, BadValue, NotAllowedNow
 from mailcore.message.address import normalise_local, parse_path, quote_local
-from mailcore.models import ApiToken, AppPassword, Membership, Role, Tenant, User
+from mailcore.models import ApiToken, AppPassword, Membership, Metadata, Role, Tenant, User
 from mailcore.outside import clock
 from mailcore.services import audit, races, sql
 
@@ -128,6 +128,8 @@ def remove(user: User, *, actor: User | None) -> None:
     with races.change():
         check_not_last_owner(user)
         audit.record(actor, "user.remove", user)
+        mailbox_pks = list(user.accesses.values_list("mailbox_id", flat=True))
+        Metadata.objects.filter(mailbox_id__in=mailbox_pks, user_id=user.pk).delete()
         user.delete()
 
 

@@ -1,8 +1,9 @@
 import pytest
 
 from mailcore.errors import BadMetadata, Forbidden, NotFound
-from mailcore.services import folders, metadata
-from tests.cast import Cast
+from mailcore.models import Mailbox, Metadata, Rights
+from mailcore.services import folders, mailboxes, metadata, users
+from tests.cast import Cast, make_mailbox
 
 
 @pytest.fixture
@@ -31,3 +32,26 @@ def test_keeps_octets(cast):
     metadata.change(box, user, 0, {"/private/a": bytes(range(256))})
     assert metadata.values(box, user, folder_id=0) == {0: {"/private/a": bytes(range(256))}}
     assert metadata.values(box, cast.bob.user.pk, folder_id=0) == {}
+
+
+def test_what_is_private_goes_with_the_access(cast):
+    shared = make_mailbox(cast.alice.tenant, "office@acme.test", kind="shared")
+    for person in (cast.alice.user, cast.bob.user):
+        mailboxes.grant(shared, person, Rights.READ, actor=None)
+        metadata.change(shared.pk, person.pk, 0, {"/private/a": b"1"})
+    mailboxes.revoke(shared, cast.bob.user, actor=cast.alice.user)
+    assert metadata.values(shared.pk, cast.bob.user.pk) == {}
+    assert metadata.values(shared.pk, cast.alice.user.pk) == {0: {"/private/a": b"1"}}
+
+
+def test_what_is_private_goes_with_the_person(cast):
+    metadata.change(cast.bob.mailbox.pk, cast.bob.user.pk, 0, {"/private/a": b"1"})
+    pk = cast.bob.user.pk
+    users.remove(cast.bob.user, actor=None)
+    assert metadata.values(cast.bob.mailbox.pk, pk) == {}
+
+
+def test_everything_goes_with_the_mailbox(cast):
+    metadata.change(cast.bob.mailbox.pk, cast.bob.user.pk, 0, {"/private/a": b"1"})
+    Mailbox.objects.filter(pk=cast.bob.mailbox.pk).delete()
+    assert not Metadata.objects.exists()
