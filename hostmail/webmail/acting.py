@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from django.contrib import messages as toasts
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,7 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from hostmail.webmail import listing as lists
-from hostmail.webmail.place import Place, view
+from hostmail.webmail.place import Place, label_of, view
 from mailcore.errors import BadValue, MailError, NotFound
 from mailcore.imap.wire.seqset import collect
 from mailcore.message import flags
@@ -24,63 +27,103 @@ FLAGS = {
     "star": (flags.FLAGGED, 0), "unstar": (0, flags.FLAGGED),
 }  # fmt: skip
 MOVES = {"archive": "archive", "junk": "junk", "not_junk": "inbox", "delete": "trash"}
+# What filters learn from, here and in every client.
+KEYWORDS = {"junk": ("$Junk", "$NotJunk"), "not_junk": ("$NotJunk", "$Junk")}
+_TICKED = re.compile(r"(?:([0-9]{1,15})\.)?([0-9]{1,10})", re.ASCII)
+Ticked = list[tuple[FolderState, list[int]]]
 
 
 @require_POST
 @view(Rights.WRITE)
 def act(request: HttpRequest, place: Place, serial: int) -> HttpResponse:
-    """One action on the uids that were ticked; the star of a row names its own."""
+    """One action on what was ticked, "uid" or "folder.uid"; the star of a row names its own."""
     state = place.folder(serial)
-    if star := request.POST.get("star"):
-        _star(state, _uids([star]))
+    given = request.POST
+    if "star" in given:
+        _star(_ticked(place, state, [given["star"]]))
+    elif given.get("action") == "empty":
+        toasts.success(request, _empty(state))
+    elif ticked := _ticked(place, state, given.getlist("uid")):
+        toasts.success(request, _do(place, ticked, given.get("action", ""), given.get("move", "")))
     else:
-        uids = _uids(request.POST.getlist("uid"))
-        if uids:
-            toasts.success(request, _do(request, place, state, uids))
-        else:
-            toasts.warning(request, _("Select messages first."))
-    onward = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(onward, None) or not onward.startswith("/mail/"):
-        onward = place.url("folder", serial)
-    return redirect(onward)
+        toasts.warning(request, _("Select messages first."))
+    return redirect(_onward(given.get("next", ""), place.url("folder", serial)))
 
 
-def _uids(values: list[str]) -> list[int]:
-    """Raises BadValue."""
-    if not all(value.isascii() and value.isdigit() and len(value) < 11 for value in values):
-        raise BadValue
-    return sorted({int(value) for value in values})
+def _onward(url: str, otherwise: str) -> str:
+    return url if url.startswith("/mail/") and url_has_allowed_host_and_scheme(url, None) else otherwise
 
 
-def _star(state: FolderState, uids: list[int]) -> None:
+def _ticked(place: Place, state: FolderState, values: Sequence[str]) -> Ticked:
+    """Folders and their uids. Raises BadValue, NotFound."""
+    found: dict[int, tuple[FolderState, set[int]]] = {}
+    for value in values:
+        match = _TICKED.fullmatch(value)
+        if match is None:
+            raise BadValue
+        inside = place.folder(int(match[1])) if match[1] else state
+        found.setdefault(inside.folder_id, (inside, set()))[1].add(int(match[2]))
+    return [(inside, sorted(uids)) for inside, uids in found.values()]
+
+
+def _star(ticked: Ticked) -> None:
+    ((state, uids),) = ticked
     row = listing.by_uid(state.folder_id, uids[0])
     if row is None:
         raise NotFound
-    add, remove = FLAGS["unstar" if row.flags & flags.FLAGGED else "star"]
+    add, remove = FLAGS["unstar" if row.has(flags.FLAGGED) else "star"]
     messages.set_flags(state.folder_id, collect(uids), add=add, remove=remove, via="webmail")
 
 
-def _do(request: HttpRequest, place: Place, state: FolderState, uids: list[int]) -> str:
-    """Do it; the words that say so. Raises NotFound, BadValue."""
-    action, ranges = request.POST.get("action", ""), collect(uids)
-    if move := request.POST.get("move"):
-        target = place.folder(_uids([move])[0])
-        done = messages.move(state.folder_id, ranges, target.folder_id, via="webmail")
-        return _moved(len(done.source_uids), target.name)
+def _empty(state: FolderState) -> str:
+    if state.role not in lists.APART:
+        raise BadValue
+    gone = messages.expunge(state.folder_id, only_deleted=False, via="webmail")
+    return _deleted(len(gone.uids))
+
+
+def _do(place: Place, ticked: Ticked, action: str, move: str) -> str:
+    """Do it in each folder; the words that say so. Raises NotFound, BadValue."""
+    if move:
+        if not move.isascii() or not move.isdigit():
+            raise BadValue
+        target = place.folder(int(move))
+        return _moved(_move(ticked, target.folder_id), label_of(target))
     if action in FLAGS:
         add, remove = FLAGS[action]
-        changed = messages.set_flags(state.folder_id, ranges, add=add, remove=remove, via="webmail")
-        return ngettext("Changed %d message.", "Changed %d messages.", len(changed.uids)) % len(changed.uids)
-    if action == "delete" and state.role == "trash":
-        gone = messages.expunge(state.folder_id, ranges, only_deleted=False, via="webmail")
-        return ngettext("Deleted %d message.", "Deleted %d messages.", len(gone.uids)) % len(gone.uids)
-    if action in MOVES:
-        target_id = folders.by_role(place.mailbox.pk, MOVES[action])
-        if target_id == state.folder_id:
-            return _("It is there already.")
-        done = messages.move(state.folder_id, ranges, target_id, via="webmail")
-        return _moved(len(done.source_uids), messages.folder_state(target_id).name)
-    raise BadValue
+        count = 0
+        for state, uids in ticked:
+            messages.set_flags(state.folder_id, collect(uids), add=add, remove=remove, via="webmail")
+            count += len(uids)
+        return ngettext("Changed %d message.", "Changed %d messages.", count) % count
+    if action not in MOVES:
+        raise BadValue
+    gone = 0
+    if action == "delete":
+        for state, uids in ticked:
+            if state.role == "trash":
+                done = messages.expunge(state.folder_id, collect(uids), only_deleted=False, via="webmail")
+                gone += len(done.uids)
+        ticked = [(state, uids) for state, uids in ticked if state.role != "trash"]
+        if not ticked:
+            return _deleted(gone)
+    if action in KEYWORDS:
+        add_word, remove_word = KEYWORDS[action]
+        for state, uids in ticked:
+            messages.set_flags(
+                state.folder_id, collect(uids), add_keywords=[add_word], remove_keywords=[remove_word]
+            )
+    target_id = folders.by_role(place.mailbox.pk, MOVES[action])
+    return _moved(_move(ticked, target_id), label_of(messages.folder_state(target_id)))
+
+
+def _move(ticked: Ticked, target_id: int) -> int:
+    count = 0
+    for state, uids in ticked:
+        if state.folder_id != target_id:
+            done = messages.move(state.folder_id, collect(uids), target_id, via="webmail")
+            count += len(done.source_uids)
+    return count
 
 
 def _moved(count: int, name: str) -> str:
@@ -88,37 +131,91 @@ def _moved(count: int, name: str) -> str:
     return text % {"count": count, "name": name}
 
 
+def _deleted(count: int) -> str:
+    return ngettext("Deleted %d message.", "Deleted %d messages.", count) % count
+
+
+# --- Folders ---------------------------------------------------------------------------------------------
+
+
 @view(Rights.WRITE)
 def folders_page(request: HttpRequest, place: Place) -> HttpResponse:
-    """The folders, to be made, renamed and removed."""
-    error, name = "", ""
+    """The folders, to be made and renamed."""
+    error, name, serial = "", "", ""
     if request.method == "POST":
-        name = request.POST.get("name", "").strip()
+        name, serial = request.POST.get("name", "").strip(), request.POST.get("serial", "")
         try:
-            toasts.success(request, _change(place, request.POST, name))
+            toasts.success(request, _change(place, request.POST.get("action", ""), name, serial))
             return redirect(place.url("folders"))
         except MailError as refused:
             error = refused.public
     inbox = place.with_role("inbox") or place.folders[0]
     context = lists.context(request, place, inbox)
-    context |= {"state": inbox, "error": error, "name": name, "action": request.POST.get("action", "")}
+    context |= {"error": error, "name": name, "wrong": serial, "is_folders": True}
     return render(request, "webmail/folders.html", context, status=422 if error else 200)
 
 
-def _change(place: Place, given: dict[str, str], name: str) -> str:
-    box, action = place.mailbox.pk, given.get("action")
+def _change(place: Place, action: str, name: str, serial: str) -> str:
+    box = place.mailbox.pk
     if action == "create":
         folders.create(box, name)
         folders.subscribe(box, name)
         return _("The folder is there.")
-    state = place.folder(_uids([given.get("serial", "")])[0])
-    if state.role:
-        raise BadValue(_("This folder has a use and stays as it is."))
+    state = _changeable(place, int(serial) if serial.isascii() and serial.isdigit() else 0)
     if action == "rename":
         folders.rename(box, state.name, name)
+        folders.unsubscribe(box, state.name)
+        folders.subscribe(box, name)
         return _("Renamed.")
     if action == "delete":
         folders.delete(box, state.name)
         folders.unsubscribe(box, state.name)
         return _("The folder and its messages are gone.")
     raise BadValue
+
+
+def _changeable(place: Place, serial: int) -> FolderState:
+    state = place.folder(serial)
+    if state.role:
+        raise BadValue(_("This folder has a use and stays as it is."))
+    return state
+
+
+@view(Rights.WRITE)
+def folder_delete(request: HttpRequest, place: Place, serial: int) -> HttpResponse:
+    """Are you sure? Also what a dialog shows."""
+    state = _changeable(place, serial)
+    if request.method == "POST":
+        toasts.success(request, _change(place, "delete", "", str(serial)))
+        return redirect(place.url("folders"))
+    count = state.message_count
+    text = ngettext(
+        "%d message in it is deleted with it. Folders below it stay.",
+        "%d messages in it are deleted with it. Folders below it stay.",
+        count,
+    )
+    return _confirm(
+        request, _("Delete the folder %s?") % state.name, text % count, _("Delete"), place.url("folders")
+    )
+
+
+@view(Rights.WRITE)
+def folder_empty(request: HttpRequest, place: Place, serial: int) -> HttpResponse:
+    """Are you sure? For the junk and the trash."""
+    state = place.folder(serial)
+    back = place.url("folder", serial)
+    if state.role not in lists.APART:
+        raise NotFound
+    if request.method == "POST":
+        toasts.success(request, _empty(state))
+        return redirect(back)
+    text = ngettext(
+        "%d message is deleted for good.", "%d messages are deleted for good.", state.message_count
+    )
+    title = _("Empty %s?") % label_of(state)
+    return _confirm(request, title, text % state.message_count, _("Empty it"), back)
+
+
+def _confirm(request: HttpRequest, title: str, text: str, action: str, back: str) -> HttpResponse:
+    context = {"title": title, "text": text, "label": action, "kind": "danger", "back": back}
+    return render(request, "webmail/confirm.html", {**context, "action": request.path})

@@ -6,6 +6,7 @@ serial, which stays through a rename, and the message's uid.
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -15,6 +16,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mailcore.errors import Forbidden, NotFound
@@ -56,8 +58,9 @@ class Place:
                 return state
         raise NotFound
 
-    def by_id(self, folder_id: int) -> FolderState:
-        return next(state for state in self.folders if state.folder_id == folder_id)
+    def known(self, folder_id: int) -> FolderState | None:
+        """The folder with this key, None when it was made a moment ago or is gone."""
+        return next((state for state in self.folders if state.folder_id == folder_id), None)
 
     def with_role(self, role: str) -> FolderState | None:
         return next((state for state in self.folders if state.role == role), None)
@@ -79,24 +82,33 @@ class Place:
         return bool(self.rights & Rights.SEND_AS)
 
     def links(self) -> list[FolderLink]:
-        """The folders as shown: those with a use first, then by name."""
+        """The folders as shown: those with a use first, what lies below a folder after it, else by name."""
+        ranks = {state.name: ORDER.index(state.role) for state in self.folders if state.role in ICONS}
+        names = {state.name for state in self.folders}
 
-        def key(state: FolderState) -> tuple[int, str]:
-            return (ORDER.index(state.role) if state.role in ICONS else len(ORDER), state.name.casefold())
+        def key(state: FolderState) -> tuple[int, list[str]]:
+            rank = ranks.get(state.name, ranks.get(state.name.partition("/")[0], len(ORDER)))
+            return rank, state.name.casefold().split("/")
 
         links = []
         for state in sorted(self.folders, key=key):
-            depth = 0 if state.role else state.name.count("/")
+            above = [name for name in _parents(state.name) if name in names]
+            label = label_of(state) if state.role or not above else state.name[len(above[-1]) + 1 :]
             links.append(
                 FolderLink(
                     state,
                     self.url("folder", state.object_serial),
-                    label_of(state),
+                    label if state.role or above else state.name,
                     ICONS.get(state.role, "folder"),
-                    depth,
+                    0 if state.role else len(above),
                 )
             )
         return links
+
+
+def _parents(name: str) -> list[str]:
+    levels = name.split("/")
+    return ["/".join(levels[:depth]) for depth in range(1, len(levels))]
 
 
 def label_of(state: FolderState) -> str:
@@ -108,7 +120,6 @@ def view(needs: Rights = Rights.READ) -> Callable[[Any], Any]:
     """Resolve the first argument of a view's address to a Place; sign-in, 404 and suspension come before."""
 
     def decorate(function: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-        @login_required
         @wraps(function)
         def placed(request: HttpRequest, mailbox: str, *args: Any, **kwargs: Any) -> HttpResponse:
             place, refusal = enter(request, mailbox)
@@ -116,13 +127,32 @@ def view(needs: Rights = Rights.READ) -> Callable[[Any], Any]:
                 assert refusal is not None
                 return refusal
             place.need(needs)
-            response = function(request, place, *args, **kwargs)
+            with timezone.override(_zone(request)):
+                response = function(request, place, *args, **kwargs)
             response.headers.setdefault("Cache-Control", "no-store")
             return response
 
-        return placed
+        signed_in = login_required(placed)
+
+        @wraps(function)
+        def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.headers.get("HX-Request") and not request.user.is_authenticated:
+                # The sign-in page must not be swapped into what somebody was writing.
+                return HttpResponse(status=401)
+            return signed_in(request, *args, **kwargs)
+
+        return asked
 
     return decorate
+
+
+def _zone(request: HttpRequest) -> zoneinfo.ZoneInfo:
+    """The time zone this person has chosen."""
+    name = getattr(request.user, "timezone", "UTC")
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return zoneinfo.ZoneInfo("UTC")
 
 
 def enter(request: HttpRequest, public_id: str) -> tuple[Place | None, HttpResponse | None]:
@@ -151,7 +181,7 @@ def mailboxes_of(request: HttpRequest) -> list[Mailbox]:
 def message(place: Place, serial: int, uid: int) -> tuple[FolderState, Listed]:
     """Raises NotFound."""
     state = place.folder(serial)
-    found = listing.by_uid(state.folder_id, uid)
+    found = listing.by_uid(state.folder_id, uid) if uid < 2**32 else None
     if found is None:
         raise NotFound
     return state, found

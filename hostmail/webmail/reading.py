@@ -12,15 +12,16 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
 
 from hostmail.middleware import content_security_policy
 from hostmail.webmail import listing as lists
 from hostmail.webmail.place import Place, label_of, view
 from hostmail.webmail.place import message as find
-from mailcore.errors import FolderGone
 from mailcore.message import display, flags, sanitize
+from mailcore.message.address import parse_list
 from mailcore.services import messages
-from mailcore.services.messages import listing
+from mailcore.services.messages import FolderState, listing
 from mailcore.services.messages.listing import Listed
 
 FRAME = {
@@ -39,51 +40,49 @@ FRAME = {
 @view()
 def message(request: HttpRequest, place: Place, serial: int, uid: int) -> HttpResponse:
     state, row = find(place, serial, uid)
-    if place.may_write and not row.flags & flags.SEEN:
+    if place.may_write and not row.has(flags.SEEN):
         messages.set_flags(state.folder_id, [(uid, uid)], add=flags.SEEN, via="webmail")
         place.folders = messages.folder_rows(place.mailbox.pk)
-        state = place.folder(serial)
-    context = lists.context(request, place, state, uid)
-    context["thread"] = [one for one in (_in_thread(place, each) for each in thread_of(place, row)) if one]
-    context["message"] = opened(place, row, show_remote=request.GET.get("pictures") == "yes")
-    context["back"] = f"{context['here']}{context['query_string']}"
-    return render(request, "webmail/message.html", context)
+        state, row = find(place, serial, uid)
+    shown: dict[str, Any] = {
+        "message": opened(place, state, row, show_remote=request.GET.get("pictures") == "yes"),
+        "thread": _thread(place, row),
+    }
+    if request.headers.get("HX-Target") == "reading":
+        asked = lists.Asked.of(request)
+        back = place.url("folder", serial) + asked.text()
+        shown |= {"place": place, "state": state, "targets": place.links(), "back": back}
+        return render(request, "webmail/_reading.html", shown | {"query_string": asked.text()})
+    return render(request, "webmail/message.html", lists.context(request, place, state, row) | shown)
 
 
-def thread_of(place: Place, row: Listed) -> list[Listed]:
-    """The thread's messages, oldest first, the same mail once."""
-    found = listing.thread(place.mailbox.pk, row.thread_id)
-    if all((one.folder_id, one.uid) != (row.folder_id, row.uid) for one in found):
-        found.append(row)
-    opened = {row.message_id or row.content_id}
-    kept = []
-    for one in found:
-        is_opened = (one.folder_id, one.uid) == (row.folder_id, row.uid)
-        name = one.message_id or one.content_id
-        if is_opened or name not in opened:
-            opened.add(name)
-            kept.append(one)
-    return kept
+def _thread(place: Place, row: Listed) -> list[dict[str, Any]]:
+    """The conversation as its rows are shown, oldest first; the message that is open marks its own place."""
+    thread = []
+    for one in listing.thread(place.mailbox.pk, row):
+        state = place.known(one.folder_id)
+        if state is not None:
+            people = parse_list(one.from_text)
+            author = (people[0].name or people[0].address) if people else _("(nobody)")
+            shown = lists.shown(place, state, one, row)
+            thread.append({**shown, "folder": label_of(state), "author": author})
+    return thread
 
 
-def _in_thread(place: Place, row: Listed) -> dict[str, Any] | None:
-    try:
-        state = place.by_id(row.folder_id)
-    except StopIteration:
-        return None
-    return {**lists.shown(place, state, row), "folder": label_of(state), "key": (row.folder_id, row.uid)}
-
-
-def opened(place: Place, row: Listed, *, show_remote: bool) -> dict[str, Any]:
+def opened(place: Place, state: FolderState, row: Listed, *, show_remote: bool) -> dict[str, Any]:
     """Everything the page shows of the message that is open."""
-    state = place.by_id(row.folder_id)
     mail = display.read(messages.raw_of(row.content_id).raw)
     at = (state.object_serial, row.uid)
     cleaned = sanitize.clean(mail.html, allow_remote=False, cid_url=lambda cid: None) if mail.html else None
     return {
         "mail": mail,
-        "key": (row.folder_id, row.uid),
+        "key": f"{state.object_serial}.{row.uid}",
         "author": mail.authors[0] if mail.authors else None,
+        "to_names": ", ".join(one.name or one.address for one in (*mail.to, *mail.cc)[:5]),
+        "reply_to": ", ".join(map(str, mail.reply_to)) if mail.reply_to != mail.authors else "",
+        "size": row.size,
+        "url": place.url("message", *at),
+        "with_pictures": f"{place.url('message', *at)}?pictures=yes",
         "to": ", ".join(map(str, mail.to)),
         "cc": ", ".join(map(str, mail.cc)),
         "date": lists.moment(mail.date if mail.date is not None else row.date),
@@ -93,8 +92,7 @@ def opened(place: Place, row: Listed, *, show_remote: bool) -> dict[str, Any]:
         "has_remote": bool(cleaned and cleaned.has_remote),
         "is_cut": bool(cleaned and cleaned.is_cut),
         "show_remote": show_remote,
-        "is_starred": bool(row.flags & flags.FLAGGED),
-        "uid": row.uid,
+        "is_starred": row.has(flags.FLAGGED),
         "files": [
             {"name": one.filename, "size": one.size, "url": place.url("part", *at, one.section),
              "icon": icon_of(one.content_type)}
@@ -131,19 +129,20 @@ def html_with_remote(request: HttpRequest, place: Place, serial: int, uid: int) 
     return _frame(request, place, serial, uid, allow_remote=True)
 
 
+def _https(url: str) -> str | None:
+    return url if url.lower().startswith("https://") else None
+
+
 def _frame(request: HttpRequest, place: Place, serial: int, uid: int, *, allow_remote: bool) -> HttpResponse:
     state, row = find(place, serial, uid)
-    try:
-        mail = display.read(messages.raw_of(row.content_id).raw)
-    except FolderGone:
-        mail = None
-    sections = {one.content_id: one.section for one in mail.attachments if one.is_image} if mail else {}
+    mail = display.read(messages.raw_of(row.content_id).raw)
+    sections = {one.content_id.strip("<>"): one.section for one in mail.attachments if one.is_image}
 
     def cid_url(content_id: str) -> str | None:
-        section = sections.get(content_id) or sections.get(f"<{content_id}>")
+        section = sections.get(content_id)
         return place.url("part", state.object_serial, uid, section) + "?inline=1" if section else None
 
-    body = sanitize.clean((mail and mail.html) or "", allow_remote=allow_remote, cid_url=cid_url).html
+    body = sanitize.clean(mail.html or "", allow_remote=allow_remote, cid_url=cid_url, remote_url=_https).html
     response = render(request, "webmail/frame.html", {"body": mark_safe(body)})  # noqa: S308 - it is clean
     response.headers["Referrer-Policy"] = "no-referrer"
     return response

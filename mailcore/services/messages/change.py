@@ -317,10 +317,18 @@ def _delete(folder_id: int, uids: Sequence[int]) -> None:
     )
 
 
-def expunge(folder_id: int, ranges: Ranges = ALL, *, only_deleted: bool = True, via: str = "") -> Changed:
+def expunge(
+    folder_id: int,
+    ranges: Ranges = ALL,
+    *,
+    only_deleted: bool = True,
+    keep_aside: bool = True,
+    via: str = "",
+) -> Changed:
     """Remove messages for good: all flagged \\Deleted among ranges, or all of them.
 
-    They are kept aside for the tenant's retention. Raises FolderGone.
+    They are kept aside for the tenant's retention, save for what nobody wants back (an older state of a
+    draft), whose octets the sweep takes. Raises FolderGone.
     """
     with transaction.atomic():
         box, tenant = _locked(folder_id)
@@ -338,6 +346,7 @@ def expunge(folder_id: int, ranges: Ranges = ALL, *, only_deleted: bool = True, 
             [
                 (row[0], tenant, *row[1:7], row[8], row[9], *row[11:14], now)
                 for row in rows
+                if keep_aside
             ],
         )  # fmt: skip
         _delete(folder_id, uids)

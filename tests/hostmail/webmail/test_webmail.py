@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from mailcore.message import flags
-from mailcore.models import Submission
+from mailcore.models import Rights, Submission
 from mailcore.services import delivery, folders, mailboxes, messages
 from mailcore.services.messages import Filing, Mail, Unit, listing
 from tests.cast import Cast
@@ -51,7 +51,7 @@ def at(person, role: str = "inbox") -> str:
 
 
 def rows(person, role: str) -> list[listing.Listed]:
-    return listing.list_page(folders.by_role(person.mailbox.pk, role))
+    return listing.list_page(folders.by_role(person.mailbox.pk, role)).rows
 
 
 def hidden(page: str, name: str) -> str:
@@ -192,6 +192,110 @@ def test_search_knows_fields_and_takes_signs_as_they_are(cast: Cast) -> None:
     assert found("50%") == 1
     assert found("%") == 1
     assert found("from:dave") == 0
+
+
+def test_searches_all_folders_but_junk_and_trash(cast: Cast) -> None:
+    for number, role in enumerate(("inbox", "archive", "trash", "junk")):
+        file(cast.alice, mail("Contract", number), role)
+    client = signed_in(cast.alice)
+
+    def found(role: str, **more: str) -> set[str]:
+        page = client.get(at(cast.alice, role), {"q": "contract", **more}).text
+        return set(re.findall(r'name="uid"\s+value="([0-9]+)\.', page))
+
+    serials = {role: at(cast.alice, role).split("/")[-2] for role in ("inbox", "archive", "trash", "junk")}
+    assert found("inbox") == {serials["inbox"], serials["archive"]}
+    assert found("inbox", **{"in": "here"}) == {serials["inbox"]}
+    assert found("trash") == {serials["trash"]}
+
+
+def test_acts_on_what_was_found_in_several_folders(cast: Cast) -> None:
+    keys = []
+    for role in ("inbox", "archive"):
+        uid = file(cast.alice, mail("Contract", len(keys)), role).uid
+        keys.append(f"{at(cast.alice, role).split('/')[-2]}.{uid}")
+    signed_in(cast.alice).post(f"{at(cast.alice)}act/", {"uid": keys, "action": "delete"})
+    assert len(rows(cast.alice, "trash")) == 2
+    assert rows(cast.alice, "inbox") == rows(cast.alice, "archive") == []
+
+
+def test_junk_is_told_to_filters(cast: Cast) -> None:
+    uid = file(cast.alice, mail("Win")).uid
+    signed_in(cast.alice).post(f"{at(cast.alice)}act/", {"uid": uid, "action": "junk"})
+    assert messages.keyword_names(cast.alice.mailbox.pk) == ["$Junk"]
+    (row,) = rows(cast.alice, "junk")
+    signed_in(cast.alice).post(f"{at(cast.alice, 'junk')}act/", {"uid": row.uid, "action": "not_junk"})
+    assert messages.keyword_names(cast.alice.mailbox.pk) == ["$Junk", "$NotJunk"]
+    assert len(rows(cast.alice, "inbox")) == 1
+
+
+def test_empties_junk_and_trash_after_asking(cast: Cast) -> None:
+    file(cast.alice, mail("m"), "trash")
+    file(cast.alice, mail("kept"), "archive")
+    client = signed_in(cast.alice)
+    assert "1 message is deleted for good" in client.get(f"{at(cast.alice, 'trash')}empty/").text
+    assert len(rows(cast.alice, "trash")) == 1
+    client.post(f"{at(cast.alice, 'trash')}empty/")
+    assert rows(cast.alice, "trash") == []
+    assert client.post(f"{at(cast.alice, 'archive')}empty/").status_code == 404
+    assert len(rows(cast.alice, "archive")) == 1
+
+
+@pytest.mark.parametrize("uid", ["99999999999999999999", "0", "4294967296"])
+def test_numbers_beyond_sense_are_nowhere(cast: Cast, uid: str) -> None:
+    client = signed_in(cast.alice)
+    assert client.get(f"{at(cast.alice)}{uid}/").status_code == 404
+    assert client.get(f"/mail/{cast.alice.mailbox.public_id}/folder/{uid}{uid}/").status_code == 404
+    assert client.get(at(cast.alice), {"before": uid, "after": "-1"}).status_code == 200
+
+
+@pytest.mark.parametrize("bad", ["1.2.3", "1;2", "x", "\u0661", "+1", ""])
+def test_refuses_what_no_page_sends(cast: Cast, bad: str) -> None:
+    answer = signed_in(cast.alice).post(f"{at(cast.alice)}act/", {"uid": bad, "action": "delete"})
+    assert answer.status_code == 400
+
+
+def test_rights_hold(cast: Cast) -> None:
+    shared = mailboxes.create(cast.alice.tenant, "team@acme.test", kind="shared", actor=None)
+    mailboxes.grant(shared, cast.bob.user, Rights.READ, actor=None)
+    filing = Filing(shared.tenant_id, shared.pk, "inbox")
+    filed = delivery.deliver(Unit([Mail(messages.prepare(mail("Contract")), [filing])]))[0]
+    serial = messages.folder_state(filed.folder_id).object_serial
+    client, here = signed_in(cast.bob), f"/mail/{shared.public_id}/folder/{serial}/"
+    page = client.get(f"{here}{filed.uid}/").text
+    assert "Hello there" in page
+    assert "/compose/" not in page
+    assert 'name="action"' not in page
+    # Reading alone leaves no mark.
+    assert not listing.by_uid(filed.folder_id, filed.uid).has(flags.SEEN)
+    assert client.post(f"{here}act/", {"uid": filed.uid, "action": "delete"}).status_code == 403
+    assert client.get(f"/mail/{shared.public_id}/folders/").status_code == 403
+    assert client.get(f"/mail/{shared.public_id}/compose/").status_code == 403
+    assert client.get(f"{here}{filed.uid}/reply/one/").status_code == 403
+    assert signed_in(cast.alice).get(here).status_code == 404
+
+
+def test_folders_lie_below_what_they_are_named_after(cast: Cast) -> None:
+    for name in ("Work", "Work/Acme", "Work/Acme/Bills", "archive/2024", "Archive/2025", "Far/Away"):
+        folders.create(cast.alice.mailbox.pk, name)
+    page = signed_in(cast.alice).get(at(cast.alice)).text
+    nav = page[page.index('id="folders"') : page.index("</nav>")]
+    names = re.findall(r'folder__name clip" title="([^"]+)">([^<]+)<', nav)
+    assert [label for _, label in names] == [
+        "Inbox", "Drafts", "Sent", "Junk", "Trash", "Archive", "2025", "archive/2024", "Far/Away", "Work",
+        "Acme", "Bills",
+    ]  # fmt: skip
+
+
+def test_a_swap_gets_the_message_alone(cast: Cast) -> None:
+    filed = file(cast.alice, mail("Contract"))
+    client = signed_in(cast.alice)
+    url = f"{at(cast.alice)}{filed.uid}/"
+    part = client.get(url, headers={"HX-Request": "true", "HX-Target": "reading"}).text
+    assert "Hello there" in part
+    assert "<html" not in part
+    client.logout()
+    assert client.get(url, headers={"HX-Request": "true"}).status_code == 401
 
 
 @pytest.mark.parametrize(("action", "role"), [("archive", "archive"), ("junk", "junk"), ("delete", "trash")])

@@ -146,3 +146,11 @@ def test_says_when_the_folder_is_gone(store, box):
         messages.set_flags(987654, [(1, 1)], add=SEEN)
     with pytest.raises(FolderGone):
         messages.changes_since(987654, 0)
+
+
+def test_keeps_nothing_aside_that_nobody_wants_back(store, box):
+    inbox = store.inbox(box)
+    messages.expunge(inbox, [(1, 2)], only_deleted=False, keep_aside=False)
+    messages.expunge(inbox, [(3, 3)], only_deleted=False)
+    assert list(ExpungedMessage.objects.values_list("uid", flat=True)) == [3]
+    assert counters(inbox)[0] == 2
