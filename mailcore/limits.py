@@ -319,9 +319,3 @@ LIVE_HEARTBEAT_SECONDS = 20  # proxies cut what is silent for a minute
 LIVE_STREAMS_PER_USER = 20  # open at once in one process; a browser needs one
 DRAFT_CHARS = 1_000_000  # of a text being written, and of its HTML
 DRAFT_FILES = 100  # attached to one mail
-
-# Webmail's lists (services/messages/listing.py)
-LIST_PAGE = 50  # rows a page
-LIST_SEARCHED = 20_000  # messages of a folder that one search looks through, newest first
-LIST_SEARCH_WORDS = 10
-THREAD_SHOWN = 100  # messages of one thread on a page

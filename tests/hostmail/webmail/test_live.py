@@ -7,6 +7,7 @@ from asgiref.sync import sync_to_async
 
 from hostmail import server
 from hostmail.webmail import live
+from mailcore import limits
 from mailcore.models import Access
 from mailcore.outside import doorbell
 from tests.cast import Cast
@@ -24,9 +25,10 @@ def _own_server(monkeypatch) -> None:
 def test_tells_of_new_mail_and_ends_with_the_right() -> None:
     cast = Cast(keys=True)
     person = cast.alice
+    key = signed_in(person).session.session_key or ""
 
     async def follow() -> list[str]:
-        stream = live.stream(person.user, person.mailbox.public_id, person.mailbox.pk)
+        stream = live.stream(person.user, person.mailbox.public_id, person.mailbox.pk, key)
         seen = [await anext(stream)]
         await sync_to_async(file)(person, mail("New"))
         seen.append(await asyncio.wait_for(anext(stream), 10))
@@ -41,11 +43,37 @@ def test_tells_of_new_mail_and_ends_with_the_right() -> None:
     assert len(seen) == 2
 
 
-def test_ends_with_the_server() -> None:
+def test_ends_when_its_person_signs_out() -> None:
     person = Cast(keys=True).alice
+    client = signed_in(person)
+    key = client.session.session_key or ""
 
     async def follow() -> list[str]:
-        stream = live.stream(person.user, person.mailbox.public_id, person.mailbox.pk)
+        stream = live.stream(person.user, person.mailbox.public_id, person.mailbox.pk, key)
+        seen = [await anext(stream)]
+        await sync_to_async(client.logout)()
+        doorbell.ring(f"mailbox:{person.mailbox.pk}")
+        async with asyncio.timeout(10):
+            seen += [event async for event in stream]
+        return seen
+
+    assert len(asyncio.run(follow())) == 1
+    assert not live._open
+
+
+def test_opens_so_many_for_one_person_and_no_more(monkeypatch) -> None:
+    person = Cast(keys=True).alice
+    url = f"/mail/{person.mailbox.public_id}/live/"
+    monkeypatch.setitem(live._open, person.user.pk, limits.LIVE_STREAMS_PER_USER)
+    assert signed_in(person).get(url).status_code == 204
+
+
+def test_ends_with_the_server() -> None:
+    person = Cast(keys=True).alice
+    key = signed_in(person).session.session_key or ""
+
+    async def follow() -> list[str]:
+        stream = live.stream(person.user, person.mailbox.public_id, person.mailbox.pk, key)
         seen = [await anext(stream)]
         server.stopping().set()
         async with asyncio.timeout(5):
