@@ -88,7 +88,7 @@ def _read(request: HttpRequest) -> Letter:
         references=given.get("references", "").split(),
         draft=_pair(given.get("draft", "")),
         source=_pair(given.get("source", "")),
-        keep=[section for section in given.getlist("keep") if section != remove][:100],
+        keep=[section for section in given.getlist("keep") if section != remove],
         files=[
             Attachment(one.name or "file", one.content_type or "application/octet-stream", one.read())
             for one in request.FILES.getlist("attachments")

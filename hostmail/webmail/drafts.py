@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from hostmail.webmail.place import Place
 from hostmail.webmail.place import message as find
+from mailcore import limits
 from mailcore.errors import BadAddress, BadValue, MailError, MessageTooBig
 from mailcore.message import compose, display, encode, fields, flags
 from mailcore.message.address import parse_list, parse_path
@@ -70,6 +72,10 @@ def kept(place: Place, letter: Letter) -> list[compose.Attachment]:
 def build(place: Place, letter: Letter, name: str) -> tuple[bytes, list[str]]:
     """The mail and its recipients. Raises BadAddress, BadHeader, MessageTooBig, NotFound."""
     attachments = [*kept(place, letter), *letter.files]
+    if len(attachments) > limits.DRAFT_FILES:
+        raise MessageTooBig(_("%d files are the most that one message takes.") % limits.DRAFT_FILES)
+    if len(letter.text) > limits.DRAFT_CHARS:
+        raise MessageTooBig
     if sum(len(one.raw) for one in attachments) * 4 // 3 > settings.HOSTMAIL_MAX_MESSAGE:
         raise MessageTooBig
     now = clock.now()

@@ -6,6 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from mailcore import limits
 from mailcore.message import flags
 from mailcore.models import Rights, Submission
 from mailcore.services import delivery, folders, mailboxes, messages
@@ -407,6 +408,20 @@ def test_a_refused_letter_keeps_its_files(cast: Cast) -> None:
     assert answer.status_code == 422
     assert "notes.txt" in answer.text
     assert len(rows(cast.alice, "drafts")) == 1
+
+
+def test_refuses_more_files_and_text_than_a_letter_takes(cast: Cast, monkeypatch) -> None:
+    client = signed_in(cast.alice)
+    monkeypatch.setattr(limits, "DRAFT_FILES", 1)
+    files = [SimpleUploadedFile(f"{number}.txt", b"x", "text/plain") for number in range(2)]
+    page = client.post(compose_url(cast.alice), letter(cast.alice, attachments=files))
+    assert page.status_code == 422
+    assert "files are the most" in page.text
+    monkeypatch.setattr(limits, "DRAFT_CHARS", 3)
+    page = client.post(compose_url(cast.alice), letter(cast.alice, body="Long text"))
+    assert page.status_code == 422
+    assert "Long text" in page.text
+    assert not Submission.objects.exists()
 
 
 def test_hidden_fields_bring_no_recipient(cast: Cast) -> None:
