@@ -57,13 +57,14 @@ class View:
         """The places of the messages that numbers mean, as slices of shown (stop excluded).
 
         Sequence numbers beyond the last are the client's mistake (RFC 9051 §9): BadSyntax. Unknown
-        uids mean nothing.
+        uids mean nothing, and so does "*" where there is no message: RFC 9051 §9 would have us refuse
+        that, but clients say FETCH 1:* before they know the folder is empty.
         """
         if uid:
             return seqset.indexes(numbers, self.shown)
         count = len(self.shown)
         resolved = seqset.resolve(numbers, count)
-        if (resolved and resolved[-1][1] > count) or (not resolved and numbers):
+        if resolved and resolved[-1][1] > count:
             raise BadSyntax("There is no message of that number")
         return [(first - 1, last) for first, last in resolved]
 

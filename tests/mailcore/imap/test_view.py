@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mailcore.errors import BadSyntax
 from mailcore.imap.view import View
+from mailcore.imap.wire import seqset
 from mailcore.message.flags import FLAGGED, SEEN
 from mailcore.snapshot import Refresh, Snapshot
 
@@ -137,7 +138,16 @@ def test_numbers():
     empty = view(snapshot(1, {}))
     assert empty.slices(((1, 1 << 32),), uid=True) == []
     with pytest.raises(BadSyntax):
-        empty.slices(((1, 1 << 32),), uid=False)
+        empty.slices(((1, 1),), uid=False)
+
+
+def test_star_means_nothing_in_an_empty_folder():
+    empty = view(snapshot(1, {}))
+    for wire in (b"*", b"1:*", b"7:*"):
+        assert empty.slices(seqset.parse(wire), uid=False) == []
+    for wire in (b"1", b"1:2", b"1,*"):
+        with pytest.raises(BadSyntax):
+            empty.slices(seqset.parse(wire), uid=False)
 
 
 def test_the_log_of_refreshes_is_enough():
