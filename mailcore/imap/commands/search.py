@@ -1,4 +1,4 @@
-"""SEARCH and UID SEARCH (RFC 3501 §6.4.4, §7.2.5).
+"""SEARCH and UID SEARCH (RFC 3501 §6.4.4, §7.2.5), with RETURN (RFC 4731).
 
 What flags and numbers say is decided first, for all messages at once, from memory. What is left is read
 page by page, the cheap columns before headers and headers before whole mails, each only of the messages that
@@ -15,8 +15,8 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from mailcore import limits
-from mailcore.errors import BadSyntax
 from mailcore.imap import pages
+from mailcore.imap.commands import results
 from mailcore.imap.sections import Sections
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.view import RECENT, View
@@ -69,14 +69,13 @@ def from_memory(session: Session, command: Search) -> bool:
 
 def search(session: Session, command: Search) -> Handler:
     """Messages that are gone are found by their number only: the client still counts them."""
-    if command.returns is not None:
-        raise BadSyntax("SEARCH takes no RETURN here")
     view = session.selected
     found = yield from _Searching(view).run(command.key)
-    if command.uid:
-        yield responses.search([view.shown[at] for at in found])
+    numbers = [view.shown[at] for at in found] if command.uid else [at + 1 for at in found]
+    if command.returns is None:
+        yield responses.search(numbers)
     else:
-        yield responses.search([at + 1 for at in found])
+        yield results.answer(command.tag, command.returns, numbers, uid=command.uid)
     return Done("SEARCH completed")
 
 

@@ -59,7 +59,7 @@ from mailcore.imap.wire.values import (
 SELECT_PARAMETERS: Final[ModifierTable] = {}
 FETCH_MODIFIERS: Final[ModifierTable] = {}
 STORE_MODIFIERS: Final[ModifierTable] = {}
-SEARCH_RETURNS: Final[ModifierTable] = {}
+SEARCH_RETURNS: Final[ModifierTable] = dict.fromkeys(("MIN", "MAX", "ALL", "COUNT"))  # RFC 4731
 LIST_SELECTION: Final[ModifierTable] = dict.fromkeys(
     ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE")
 )
@@ -409,7 +409,7 @@ def _uid_expunge(tag: bytes, name: str, cursor: Cursor) -> UidExpunge:
 def _search(tag: bytes, name: str, cursor: Cursor) -> Search:
     cursor.space("what to search for")
     returns = None
-    if SEARCH_RETURNS and cursor.text[cursor.pos : cursor.pos + 8].upper() == b"RETURN (":
+    if cursor.text[cursor.pos : cursor.pos + 8].upper() == b"RETURN (":
         cursor.pos += 7
         returns = () if cursor.take(b"()") else _options(cursor, SEARCH_RETURNS, "return option")
         cursor.space("what to search for")

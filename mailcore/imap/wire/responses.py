@@ -202,6 +202,12 @@ def search(numbers: Iterable[int]) -> bytes:
     return ("* SEARCH" + "".join([f" {number}" for number in numbers])).encode("ascii") + b"\r\n"
 
 
+def esearch(tag: bytes, data: Iterable[tuple[bytes, bytes]], *, uid: bool) -> bytes:
+    """ESEARCH, RFC 4731 §3.1: pairs of a name and its value, perhaps none."""
+    found = b"".join(b" %b %b" % pair for pair in data)
+    return b'* ESEARCH (TAG "%b")%b%b\r\n' % (tag, b" UID" if uid else b"", found)
+
+
 def id_(fields: Iterable[tuple[str, str | None]]) -> bytes:
     """ID, RFC 2971; NIL without fields."""
     pairs = [

@@ -6,7 +6,6 @@ import datetime as dt
 import pytest
 
 from mailcore import limits
-from mailcore.errors import BadSyntax
 from mailcore.imap.commands.search import from_memory, search
 from mailcore.imap.wire.values import And, Contains, HasFlag, HeaderContains, Not, Or, Search
 from mailcore.message.flags import ANSWERED, FLAGGED, SEEN
@@ -195,7 +194,15 @@ def test_says_what_needs_no_database(inbox, monkeypatch):
     assert not from_memory(session, parse(b"SEARCH SEEN FLAGGED"))
 
 
-def test_return_options_are_refused(inbox):
-    command = Search(b"a", "SEARCH", HasFlag("\\Seen"), returns=(("COUNT", None),))
-    with pytest.raises(BadSyntax):
-        list(search(inbox.session(), command))
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"SEARCH RETURN () SEEN", b'* ESEARCH (TAG "a") ALL 1:2'),
+        (b"SEARCH RETURN (COUNT MIN) UNSEEN", b'* ESEARCH (TAG "a") MIN 3 COUNT 2'),
+        (b"UID SEARCH RETURN (MAX ALL) ALL", b'* ESEARCH (TAG "a") UID MAX 4 ALL 1:4'),
+        (b"SEARCH RETURN (MIN MAX ALL) DELETED", b'* ESEARCH (TAG "a")'),
+        (b"UID SEARCH RETURN (COUNT ALL) SUBJECT nowhere", b'* ESEARCH (TAG "a") UID COUNT 0'),
+    ],
+)
+def test_returns_what_is_asked(inbox, line, expected):
+    assert drive(search(inbox.session(), parse(line))) == (expected + b"\r\n", "SEARCH completed")

@@ -308,7 +308,10 @@ def test_hides_names_in_utf8_only_from_who_did_not_enable_it():
         (b"a SEARCH", A),
         (b"a SEARCH ", A),
         (b"a SEARCH FOO", A),
-        (b"a SEARCH RETURN () ALL", A),
+        (b"a SEARCH RETURN ALL", A),
+        (b"a SEARCH RETURN (FOO) ALL", A),
+        (b"a SEARCH RETURN (MIN MIN) ALL", A),
+        (b"a SEARCH RETURN (MIN)", A),
     ],
 )
 def test_refuses_under_its_tag(text, tag):

@@ -1,0 +1,24 @@
+"""RETURN options: only what was asked, and nothing but the count of nothing."""
+
+import pytest
+
+from mailcore.imap.commands import results
+
+
+@pytest.mark.parametrize(
+    ("wanted", "numbers", "said"),
+    [
+        ((), [2, 3, 7], b" ALL 2:3,7"),
+        (("MIN",), [2, 3, 7], b" MIN 2"),
+        (("MAX", "MIN"), [2, 3, 7], b" MIN 2 MAX 7"),
+        (("COUNT", "ALL"), [5], b" COUNT 1 ALL 5"),
+        (("MIN", "MAX", "ALL"), [], b""),
+        ((), [], b""),
+        (("COUNT",), [], b" COUNT 0"),
+        (("MIN", "MAX", "ALL"), [9, 4, 5, 1], b" MIN 9 MAX 1 ALL 9,4:5,1"),
+    ],
+)
+def test_says_what_is_wanted(wanted, numbers, said):
+    returns = tuple((name, None) for name in wanted)
+    assert results.answer(b"a7", returns, numbers, uid=False) == b'* ESEARCH (TAG "a7")' + said + b"\r\n"
+    assert results.answer(b"a7", returns, numbers, uid=True) == b'* ESEARCH (TAG "a7") UID' + said + b"\r\n"
