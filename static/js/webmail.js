@@ -44,6 +44,20 @@
     showSelection(list);
   });
 
+  // A refresh brings boxes as the server knows them: empty. What was ticked stays ticked.
+  let kept = [];
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target?.id !== "messages" || event.detail.requestConfig?.verb !== "get") return;
+    kept = all("[data-row] input[name=uid]:checked", event.detail.target).map((box) => box.value);
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    const here = kept.length ? document.getElementById("messages") : null;
+    if (!here) return;
+    for (const box of all("[data-row] input[name=uid]", here)) if (kept.includes(box.value)) box.checked = true;
+    kept = [];
+    showSelection(here);
+  });
+
   // --- Keyboard in lists
   const list = () => all("[data-list]").find((element) => element.checkVisibility());
   const cursorRow = (rows) => rows.find((row) => row.classList.contains("is-cursor")) ?? rows.find((row) => row.classList.contains("is-current"));
