@@ -382,6 +382,13 @@ class ReadOnly(Forbidden):
     text = "The folder was opened read-only"
 
 
+class ReadersOnly(Forbidden):
+    """The person may read the mailbox and not change it. (RFC 5530 NOPERM)"""
+
+    code = "readers_only"
+    text = "You may read this mailbox, but not change it"
+
+
 # --- Administration ------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import Any, TypeAlias
 
-from mailcore.errors import BadCharset, BadSyntax, FolderGone, MailError, Unexpected
+from mailcore.errors import BadCharset, BadSyntax, FolderGone, MailError, ReadersOnly, Unexpected
 from mailcore.imap.view import View
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Command
@@ -113,6 +113,8 @@ class Spec:
     on_loop: Callable[[Session, Any], bool] = field(default=lambda session, command: False)
     # Whether news are told before the tagged answer.
     polls: bool = True
+    # It changes the mailbox: not for people who may only read it.
+    writes: bool = False
 
 
 @dataclass(slots=True)
@@ -172,6 +174,10 @@ class Session:
         return self.login.tenant_id
 
     @property
+    def may_write(self) -> bool:
+        return self.login is not None and self.login.may_write
+
+    @property
     def selected(self) -> View:
         """The view of the selected folder; only for commands of the selected state."""
         assert self.view is not None
@@ -217,6 +223,8 @@ class Session:
         tells_news = spec.polls
         answer = b""
         try:
+            if spec.writes and not self.may_write:
+                raise ReadersOnly
             done = yield from spec.handler(self, command)
             if done is not SAID:
                 answer = responses.ok(done.words, tag=tag, code=done.code)

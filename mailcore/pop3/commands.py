@@ -18,6 +18,7 @@ from mailcore.errors import (
     MailboxInUse,
     MailError,
     NotAllowedNow,
+    ReadersOnly,
     TryLater,
     Unexpected,
 )
@@ -261,6 +262,8 @@ def _lines(lines: Iterable[bytes]) -> Handler:
 
 @command("DELE", State.TRANSACTION)
 def dele(session: Session, command: wire.Command) -> Handler:
+    if session.login is None or not session.login.may_write:
+        raise ReadersOnly
     session.delete(session.index_of(command.numbers[0]))
     yield wire.ok("Marked")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.apps import apps
 from django.contrib.auth.hashers import make_password
@@ -17,7 +17,7 @@ from django.contrib.auth.hashers import make_password
 from mailcore import limits, secrets
 from mailcore.errors import MailboxSuspended, TenantSuspended
 from mailcore.message.address import Path
-from mailcore.models import AppPassword, Mailbox, Tenant, User
+from mailcore.models import ALL_RIGHTS, AppPassword, Mailbox, Rights, Tenant, User
 from mailcore.outside import clock
 from mailcore.services import addresses, logins, races, sql
 
@@ -39,6 +39,12 @@ class Login:
     via: str
     app_password_id: int | None = None
     login_version: int = 0
+    # Bits of Rights: an owner has all of them; whoever came by an app password has what they were given.
+    rights: int = int(ALL_RIGHTS)
+
+    @property
+    def may_write(self) -> bool:
+        return bool(self.rights & Rights.WRITE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,17 @@ def authenticate(login: str, password: str, *, protocol: str, peer: str | None) 
         raise TenantSuspended
     if door.mailbox_state != Mailbox.State.ACTIVE:
         raise MailboxSuspended
-    return came
+    return replace(came, rights=_rights(came))
+
+
+def _rights(login: Login) -> int:
+    """What the person may do in the mailbox now; 0 when access is gone."""
+    if login.via == PASSWORD:
+        return int(ALL_RIGHTS)
+    row = sql.row(
+        "SELECT rights FROM access WHERE mailbox_id = %s AND user_id = %s", (login.mailbox_id, login.user_id)
+    )
+    return int(row[0]) if row else 0
 
 
 def _door(path: Path | None) -> _Door:
@@ -218,7 +234,7 @@ def is_still_good(login: Login) -> bool:
         "SELECT m.state, t.state FROM mailbox m JOIN tenant t ON t.id = m.tenant_id WHERE m.id = %s",
         (login.mailbox_id,),
     )
-    return states == ("active", "active") and _is_good(login)
+    return states == ("active", "active") and _is_good(login) and _rights(login) == login.rights
 
 
 def _is_good(login: Login) -> bool:

@@ -195,7 +195,7 @@ SyncState *
     sync = ("mbsync", "-c", str(config), "-a")
     run(*sync, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
     inbox = local / "INBOX"
-    # By uid, as mbsync's names end (",U=20"): the twentieth is removed over there, so it is none of the first two.
+    # By uid (names end with ",U=20"): the twentieth is removed over there, so it is none of the first two.
     kept = [path for part in ("cur", "new") for path in (inbox / part).iterdir()]
     kept.sort(key=lambda path: int(path.name.partition(",U=")[2].partition(":")[0]))
     assert len(kept) == 20

@@ -15,7 +15,7 @@ def select(session: Session, command: Select) -> Handler:
     """Leaves the old folder first, whatever becomes of the new one (RFC 9051 §6.3.2)."""
     session.unselect()
     state = folders.find(session.mailbox_id, command.folder)
-    is_read_only = command.name == "EXAMINE"
+    is_read_only = command.name == "EXAMINE" or not session.may_write
     snapshot = session.snapshots.current(state.folder_id)
     first_recent = state.recent_uid
     if not is_read_only:

@@ -1,11 +1,13 @@
 """POP3's commands, driven by hand: no socket, no loop, no database."""
 
 from array import array
+from dataclasses import replace
 
 import pytest
 
 from mailcore import limits
 from mailcore.errors import Busy, FolderGone, LoginFailed, NoSuchBlob, NoSuchMessage
+from mailcore.models import Rights
 from mailcore.pop3 import commands, wire
 from mailcore.pop3.session import Ask, Budget, Pause, Read, Session, StartTLS, Surroundings, Work
 from mailcore.services import maildrops, messages
@@ -379,3 +381,11 @@ def test_ends_when_the_wire_says_so():
     server = Server()
     assert server.say(wire.Refused("The line is too long", close=True)) == b"-ERR The line is too long\r\n"
     assert server.session.is_over
+
+
+def test_who_may_only_read_deletes_nothing():
+    server = Server()
+    server.session.login = replace(server.session.login, rights=int(Rights.READ))
+    assert server.say(b"DELE 1").startswith(b"-ERR")
+    assert b"change" in server.say(b"DELE 1")
+    assert server.say(b"RETR 1").startswith(b"+OK")

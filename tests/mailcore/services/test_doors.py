@@ -142,6 +142,18 @@ def test_a_member_of_a_shared_mailbox_comes_in_with_an_app_password(cast):
         log_in("office@acme.test", secret)
 
 
+def test_a_login_carries_what_the_person_may_do_and_ends_when_that_changes(cast):
+    assert log_in("bob@acme.test", PASSWORD).may_write
+    mailboxes.grant(cast.alice.mailbox, cast.bob.user, Rights.READ, actor=None)
+    _, secret = mailboxes.add_app_password(cast.bob.user, cast.alice.mailbox, "phone")
+    reader = log_in(cast.alice.address, secret)
+    assert (reader.rights, reader.may_write) == (Rights.READ, False)
+    assert mailboxes.is_still_good(reader)
+    mailboxes.grant(cast.alice.mailbox, cast.bob.user, Rights.READ | Rights.WRITE, actor=None)
+    assert not mailboxes.is_still_good(reader)
+    assert log_in(cast.alice.address, secret).may_write
+
+
 def test_a_second_factor_leaves_app_passwords_only(cast):
     came = log_in("bob@acme.test")
     _, secret = mailboxes.add_app_password(cast.bob.user, cast.bob.mailbox, "phone")

@@ -1,8 +1,12 @@
 """The registry and what is advertised agree with the parser."""
 
+from dataclasses import replace
+
 from mailcore.imap import commands
 from mailcore.imap.session import State
 from mailcore.imap.wire import parser
+from mailcore.models import Rights
+from tests.mailcore.imap.commands.talking import Talk
 
 
 def test_every_command_that_is_parsed_has_a_row():
@@ -28,3 +32,31 @@ def test_only_harmless_commands_are_open_to_strangers():
         "LOGIN",
         "AUTHENTICATE",
     }
+
+
+READER = dict.fromkeys(
+    ("CREATE New", "DELETE Sent", "RENAME Sent Other", "SUBSCRIBE Sent", "UNSUBSCRIBE Sent", "EXPUNGE",
+     "STORE 1 +FLAGS (\\Seen)", "UID STORE 1 +FLAGS (\\Seen)", "COPY 1 Sent", "MOVE 1 Sent", "UID EXPUNGE 1",
+     "UID COPY 1 Sent", "UID MOVE 1 Sent", 'SETMETADATA "" (/private/comment "x")'),
+    "NO [NOPERM] You may read this mailbox, but not change it",
+)  # fmt: skip
+
+
+def test_who_may_only_read_changes_nothing(cast, selected):
+    reader = Talk(cast.alice)
+    reader.session.login = replace(reader.session.login, rights=int(Rights.READ))
+    before = selected.say("FETCH 1:* (FLAGS UID)")
+    assert "a OK [READ-ONLY] SELECT completed" in reader.say("SELECT INBOX")
+    for line, refused in READER.items():
+        assert reader.say(line) == f"a {refused}\r\n", line
+    assert "NOPERM" in reader.say("APPEND Sent {4}\r\n", b"a\r\nb")
+    assert reader.say("FETCH 1 (BODY[])").endswith("a OK FETCH completed\r\n")
+    reader.say("CLOSE")
+    assert selected.say("FETCH 1:* (FLAGS UID)") == before
+
+
+def test_every_command_that_writes_says_so():
+    writes = {name for name, spec in commands.REGISTRY.items() if spec.writes}
+    assert writes == {line.partition(" ")[0] for line in READER if not line.startswith("UID")} | {
+        " ".join(line.split(" ")[:2]) for line in READER if line.startswith("UID")
+    } | {"APPEND"}
