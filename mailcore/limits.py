@@ -319,3 +319,16 @@ LIVE_HEARTBEAT_SECONDS = 20  # proxies cut what is silent for a minute
 LIVE_STREAMS_PER_USER = 20  # open at once in one process; a browser needs one
 DRAFT_CHARS = 1_000_000  # of a text being written, and of its HTML
 DRAFT_FILES = 100  # attached to one mail
+
+
+# --- The text index (services/textindex) -------------------------------------------------------------------
+
+SEARCH_TEXT_CHARS = 256 * 1024  # of a mail's header and of its body, kept for search; what is longer is read
+SEARCH_BLOCK = 1024  # mails whose trigrams are kept together
+SEARCH_SEALED = 128  # fewer new mails are looked through one by one, and have no trigrams yet
+SEARCH_LOT = 64  # texts made in one go, and written in one short transaction
+SEARCH_GROUPS_WRITTEN = 128  # pieces of bitmaps in one transaction: some 350 KB
+SEARCH_LOT_OCTETS = 8 * 1024 * 1024  # of mails read at once for it; one mail may be bigger
+SEARCH_READ = 100  # texts or mails read by one statement of a search, before others may run
+SEARCH_FOLDERS_MESSAGES = 2_000_000  # whose content is remembered in one process; 12 octets each
+SEARCH_MEMBERS = 1_000_000  # contents known to be indexed, remembered in one process; some 60 octets each

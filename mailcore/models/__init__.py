@@ -12,6 +12,7 @@ from mailcore.models.mailbox import ALL_RIGHTS, Access, AppPassword, Mailbox, Ri
 from mailcore.models.message import ExpungedMessage, Message, ThreadRef
 from mailcore.models.metadata import Metadata
 from mailcore.models.queue import Attempt, QueueEntry
+from mailcore.models.search import SearchBlock, SearchMailbox, SearchPlane, SearchText
 from mailcore.models.submission import Submission
 from mailcore.models.tenant import Tenant
 from mailcore.models.user import ApiToken, Invitation, Membership, Role, User
@@ -40,6 +41,10 @@ __all__ = [
     "QueueEntry",
     "Rights",
     "Role",
+    "SearchBlock",
+    "SearchMailbox",
+    "SearchPlane",
+    "SearchText",
     "Submission",
     "Subscription",
     "Tenant",
