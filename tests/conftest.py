@@ -289,3 +289,11 @@ def page(browser) -> Iterator[object]:
 
 def _is_bad(line) -> bool:
     return line.type == "error" and not line.text.startswith("Failed to load resource")
+
+
+@pytest.fixture(autouse=True)
+def forget_what_was_searched() -> None:
+    """A test's rows are rolled back and their numbers come again; what a process remembers of them must go."""
+    from mailcore.services.textindex import find  # noqa: PLC0415
+
+    find.forget()

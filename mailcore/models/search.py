@@ -76,6 +76,7 @@ class SearchPlane(models.Model):
 
     class Meta:
         db_table = "search_plane"
+        indexes = [models.Index(fields=["mailbox_id", "block"], name="search_plane_block")]
 
     def __str__(self) -> str:
         return f"{self.mailbox_id} {self.piece} {self.block}"

@@ -64,6 +64,8 @@ def _mailbox_step(pk: int) -> bool:
             sql.execute(f"DELETE FROM thread_ref WHERE mailbox_id = %s AND {where}", [pk, *params])
             return True
         sql.execute("DELETE FROM change WHERE mailbox_id = %s", (pk,))
+        for table in ("search_block", "search_plane", "search_mailbox"):
+            sql.execute(f"DELETE FROM {table} WHERE mailbox_id = %s", (pk,))
         Mailbox.objects.filter(pk=pk).delete()
         return False
 
@@ -91,12 +93,19 @@ def _tenant_step(tenant: Tenant) -> bool:
 
 def drop_contents(pks: Iterable[int]) -> None:
     """Forget those of these contents that no message, kept-aside message or submission refers to."""
-    where, params = sql.any_of("id", sorted(set(pks)))
+    pks = sorted(set(pks))
+    where, params = sql.any_of("id", pks)
     unused = " AND ".join(
         f"NOT EXISTS (SELECT 1 FROM {table} r WHERE r.content_id = content.id)"
         for table in ("message", "expunged_message", "submission")
     )
     sql.execute(f"DELETE FROM content WHERE {where} AND {unused}", params)
+    kept, params = sql.any_of("content_id", pks)
+    sql.execute(
+        f"DELETE FROM search_text WHERE {kept}"
+        " AND NOT EXISTS (SELECT 1 FROM content c WHERE c.id = search_text.content_id)",
+        params,
+    )
 
 
 def _delete(table: str, column: str, pks: list[int]) -> None:

@@ -1,23 +1,19 @@
 """SEARCH and UID SEARCH (RFC 3501 §6.4.4, §7.2.5), with RETURN (RFC 4731).
 
-What flags and numbers say is decided first, for all messages at once, from memory. What is left is read
-page by page, the cheap columns before headers and headers before whole mails, each only of the messages that
-still may match. Texts are compared casefolded (RFC 3501 asks for no more than that).
+What flags and numbers say is decided first, for all messages at once, from memory, then what stands in rows,
+read page by page. Texts are left to services.textindex, which is asked about the messages that still may match.
 """
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from enum import IntEnum
-from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from mailcore import limits
 from mailcore.imap import pages
 from mailcore.imap.commands import results
-from mailcore.imap.sections import Sections
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.view import RECENT, View
 from mailcore.imap.wire import responses, seqset
@@ -36,19 +32,10 @@ from mailcore.imap.wire.values import (
     Search,
     Smaller,
 )
-from mailcore.message import charsets, fields, transfer
 from mailcore.message import flags as system_flags
-from mailcore.services import messages
+from mailcore.services import textindex
 
 _EPOCH = 719_163  # the ordinal of 1 January 1970
-_HEADER = ("c.prefix", "c.header")
-# Ready columns for a field, and how long they may get: beyond, the header itself is asked.
-_TEXTS = {
-    "SUBJECT": ("c.subject", limits.SUBJECT_CHARS),
-    "FROM": ("c.from_text", limits.ADDRESS_TEXT_CHARS),
-    "TO": ("c.to_text", limits.ADDRESS_TEXT_CHARS),
-}
-_FOLD = re.compile(rb"\r?\n(?=[ \t])")
 
 
 class _Cost(IntEnum):
@@ -56,8 +43,7 @@ class _Cost(IntEnum):
 
     MEMORY = 0
     ROW = 1
-    HEADER = 2
-    MAIL = 3
+    TEXT = 2
 
 
 def from_memory(session: Session, command: Search) -> bool:
@@ -107,12 +93,8 @@ def _cost(key: Key) -> _Cost:
             return max(map(_cost, _parts(key)))
         case Dated() | Larger() | Smaller():
             return _Cost.ROW
-        case Contains(field="BODY" | "TEXT"):
-            return _Cost.MAIL
-        case Contains(field=field):
-            return _Cost.ROW if field in _TEXTS else _Cost.HEADER
-        case HeaderContains():
-            return _Cost.HEADER
+        case Contains() | HeaderContains():
+            return _Cost.TEXT
     return _Cost.MEMORY
 
 
@@ -125,83 +107,17 @@ def _columns(key: Key) -> set[str]:
             return {"m.internal_date", "m.internal_offset"}
         case Larger() | Smaller():
             return {"m.size"}
-        case Contains(field="BODY" | "TEXT"):
-            return {"m.size", "m.content_id"}
-        case Contains(field=field) if field in _TEXTS:
-            return {_TEXTS[field][0]}
-        case Contains() | HeaderContains():
-            return set(_HEADER)
     return set()
 
 
 # --- One message ----------------------------------------------------------------------------------------
 
 
-class _Message:
-    """A row, by names of columns, and what is made of it on demand and remembered."""
+class _Message(NamedTuple):
+    """A row, by names of columns."""
 
-    def __init__(self, view: View, at: int, values: dict[str, Any], mail: Sections | None) -> None:
-        self.at = at
-        self.values = values
-        self._view, self._mail = view, mail
-
-    @cached_property
-    def header(self) -> bytes:
-        if self._mail is not None:
-            return self._mail.header
-        if "c.header" not in self.values:
-            uid = self._view.shown[self.at]
-            found = messages.contents(self._view.snapshot.folder_id, uid, uid, _HEADER)
-            return b"".join(found[0]) if found else b""
-        return bytes(self.values["c.prefix"] + self.values["c.header"])
-
-    @cached_property
-    def lower_header(self) -> bytes:
-        """In ASCII lower case when nothing in it is encoded, else empty: to say no in a hurry."""
-        header = self.header
-        return header.lower() if header.isascii() and b"=?" not in header else b""
-
-    @cached_property
-    def header_text(self) -> str:
-        return _header_text(self.header).casefold()
-
-    @cached_property
-    def body_text(self) -> str:
-        """The texts of the body, the names of its files, and the headers of mails in it."""
-        assert self._mail is not None
-        found = []
-        for part in self._mail.table.walk():
-            if part.filename:
-                found.append(part.filename)
-            if part.message is not None:
-                inner = part.message
-                found.append(_header_text(self._mail.slice(inner.header_start, inner.header_end)))
-            if part.content_type.startswith("text/"):
-                octets = transfer.decode(self._mail.slice(part.body_start, part.body_end), part.encoding)
-                found.append(charsets.decode(octets, part.charset))
-        return "\n".join(found).casefold()
-
-    def has_field(self, name: str, needle: str) -> bool:
-        """Is there a field of that name with needle, casefolded, in its text?"""
-        if not name.isascii():
-            return False
-        # Unfolding makes no words that were not there, if white space is left out of it.
-        if (
-            needle.isascii()
-            and " " not in needle
-            and self.lower_header
-            and needle.encode() not in self.lower_header
-        ):
-            return False
-        return any(needle in text.casefold() for text in fields.get_all(self.header, name))
-
-
-def _header_text(header: bytes) -> str:
-    """A header section as people read it, a line a field."""
-    header = _FOLD.sub(b"", header)
-    if b"=?" not in header:
-        return charsets.decode(header)
-    return "\n".join(map(fields.decode, header.split(b"\n")))
+    at: int
+    values: dict[str, Any]
 
 
 _Test: TypeAlias = Callable[[_Message], bool]
@@ -219,6 +135,8 @@ class _Searching:
         snapshot = view.snapshot
         self.flags: Sequence[int] = snapshot.flags
         self.keywords: Sequence[int] = snapshot.keywords
+        # The uids that a text was found in, for each key that asks for one.
+        self.texts: dict[Key, set[int]] = {}
         self.gone: set[int] = set()
         if self.uids is not snapshot.uids:
             # Something is held back: bring the arrays beside the uids the client knows.
@@ -237,12 +155,16 @@ class _Searching:
             keys = [each for each in wanted if _cost(each) == cost]
             if not keys or not places:
                 continue
-            if cost is _Cost.MEMORY:
+            if cost is _Cost.TEXT:
+                yield from self._look_up(keys, places)
+            if cost is _Cost.MEMORY or not any(
+                _cost(leaf) is _Cost.ROW for key in keys for leaf in _leaves(key)
+            ):
                 for each in keys:
                     places = self._in_memory(each, places)
                     yield b""
             else:
-                places = yield from self._in_rows(keys, places, cost)
+                places = yield from self._in_rows(keys, places)
         return places
 
     # --- from memory
@@ -268,6 +190,9 @@ class _Searching:
                 return self._numbered(key, places)
             case HasFlag(flag=flag):
                 return self._flagged(flag, places)
+            case Contains() | HeaderContains():
+                uids, found_in = self.uids, self.texts[key]
+                return [at for at in places if uids[at] in found_in]
         raise AssertionError(key)
 
     def _flagged(self, flag: str, places: Sequence[int]) -> Sequence[int]:
@@ -297,38 +222,40 @@ class _Searching:
             low = high
         return found
 
+    # --- from the text index
+
+    def _look_up(self, keys: Sequence[Key], places: Sequence[int]) -> Generator[bytes, None, None]:
+        """Find out what texts the messages at places hold, for all keys that ask for one."""
+        snapshot = self.view.snapshot
+        within = None if len(places) == len(self.uids) else [self.uids[at] for at in places]
+        for leaf in [leaf for key in keys for leaf in _leaves(key)]:
+            if leaf in self.texts or not isinstance(leaf, Contains | HeaderContains):
+                continue
+            wanted = (
+                textindex.Wanted(leaf.field, leaf.needle)
+                if isinstance(leaf, Contains)
+                else textindex.Wanted("HEADER", leaf.needle, leaf.field)
+            )
+            steps = textindex.find(snapshot.mailbox_id, snapshot.folder_id, wanted, within)
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as stop:
+                    self.texts[leaf] = stop.value
+                    break
+                yield b""
+            yield b""
+
     # --- from rows
 
-    def _in_rows(
-        self, keys: Sequence[Key], places: Sequence[int], cost: _Cost
-    ) -> Generator[bytes, None, Sequence[int]]:
+    def _in_rows(self, keys: Sequence[Key], places: Sequence[int]) -> Generator[bytes, None, Sequence[int]]:
         test = self._all(keys)
         needed = set().union(*[_columns(leaf) for key in keys for leaf in _leaves(key)])
-        if cost is _Cost.MAIL:
-            needed -= set(_HEADER)  # the mail brings it
         columns = ["m.uid", *sorted(needed)]
-        slices = _slices(places)
         found: list[int] = []
-        most = limits.IMAP_PAGE_ROWS if cost is _Cost.ROW else limits.IMAP_PAGE_ROWS // 5
-        for page, _ in pages.rows(self.view, slices, columns, most):
-            if cost is _Cost.MAIL:
-                size, content = columns.index("m.size"), columns.index("m.content_id")
-                for lot, _ in pages.with_mails(page, size=size, content=content):
-                    found += self._matching(test, lot, columns, has_mail=True)
-                    yield b""
-            else:
-                found += self._matching(test, page, columns, has_mail=False)
-                yield b""
-        return found
-
-    def _matching(
-        self, test: _Test, lot: Iterable[pages.Found], columns: Sequence[str], *, has_mail: bool
-    ) -> list[int]:
-        found = []
-        for at, row in lot:
-            mail = row[-1] if has_mail else None
-            if test(_Message(self.view, at, dict(zip(columns, row, strict=False)), mail)):
-                found.append(at)
+        for page, _ in pages.rows(self.view, _slices(places), columns):
+            found += [at for at, row in page if test(_Message(at, dict(zip(columns, row, strict=True))))]
+            yield b""
         return found
 
     def _all(self, keys: Sequence[Key]) -> _Test:
@@ -358,11 +285,9 @@ class _Searching:
                 return lambda message: bool(message.values["m.size"] < octets)
             case Dated():
                 return _dated(key)
-            case HeaderContains(field=field, needle=needle):
-                folded = needle.casefold()
-                return lambda message: message.has_field(field, folded)
-            case Contains():
-                return _contains(key)
+            case Contains() | HeaderContains():
+                uids, found_in = self.uids, self.texts[key]
+                return lambda message: uids[message.at] in found_in
         raise AssertionError(key)
 
 
@@ -386,25 +311,6 @@ def _dated(key: Dated) -> _Test:
         return compare(seconds // 86_400 + _EPOCH)
 
     return internal
-
-
-def _contains(key: Contains) -> _Test:
-    needle, field = key.needle.casefold(), key.field
-    if not needle:
-        return lambda message: True
-    if field == "BODY":
-        return lambda message: needle in message.body_text
-    if field == "TEXT":
-        return lambda message: needle in message.header_text or needle in message.body_text
-    if field not in _TEXTS:
-        return lambda message: message.has_field(field, needle)
-    column, most = _TEXTS[field]
-
-    def contains(message: _Message) -> bool:
-        text: str = message.values[column]
-        return needle in text.casefold() or (len(text) >= most and message.has_field(field, needle))
-
-    return contains
 
 
 def _slices(places: Sequence[int]) -> pages.Slices:

@@ -1,7 +1,7 @@
 """Which messages of a folder hold a text: from the index what it names, from the mails what it does not.
 
-Nothing is locked. The index's version is read before and after its blocks: if one was replaced meanwhile, they
-are read again, and in the end the mails themselves.
+Nothing is locked. The index's version is read before and after its blocks: if one was replaced meanwhile,
+they are read again, and in the end the mails themselves.
 """
 
 from __future__ import annotations
@@ -140,16 +140,15 @@ def _bitmaps(
     mailbox_id: int, plane: int, buckets: Sequence[int], blocks: dict[int, tuple[bool, array[int]]]
 ) -> dict[int, int]:
     """For each sealed block, which of its places have all of buckets."""
-    bitmaps = {
-        block: (1 << len(members)) - 1 for block, (is_sealed, members) in blocks.items() if is_sealed
-    }
+    bitmaps = {block: (1 << len(members)) - 1 for block, (is_sealed, members) in blocks.items() if is_sealed}
     pieces: dict[int, list[int]] = {}
     for bucket in buckets:
         pieces.setdefault(plane * trigrams.GROUPS + bucket // trigrams.GROUP, []).append(bucket)
     where, params = sql.any_of("piece", pieces)
     # A piece that is not there rules nothing out.
     for block, piece, bits in sql.rows(
-        f"SELECT block, piece, bits FROM search_plane WHERE mailbox_id = %s AND {where}", [mailbox_id, *params]
+        f"SELECT block, piece, bits FROM search_plane WHERE mailbox_id = %s AND {where}",
+        [mailbox_id, *params],
     ):
         if bitmaps.get(block):
             whole = kept.unsqueeze(bits)
@@ -167,7 +166,9 @@ def _looked_at(content_ids: Sequence[int], wanted: Wanted, needle: str) -> set[i
         where, params = sql.any_of("id", content_ids)
         return {
             pk
-            for pk, prefix, header in sql.rows(f"SELECT id, prefix, header FROM content WHERE {where}", params)
+            for pk, prefix, header in sql.rows(
+                f"SELECT id, prefix, header FROM content WHERE {where}", params
+            )
             if searchtext.has_field(prefix + header, wanted.name, needle)
         }
     found: set[int] = set()
@@ -235,3 +236,9 @@ class _Folders:
 
 
 _folders = _Folders()
+
+
+def forget() -> None:
+    """Forget what is remembered, as after a restore."""
+    global _folders, _members 
+    _folders, _members = _Folders(), kept.Members()

@@ -127,7 +127,9 @@ def sources(content_ids: Sequence[int]) -> Iterator[dict[int, Source]]:
     where, params = sql.any_of("id", content_ids)
     columns = {
         row[0]: row[1:]
-        for row in sql.rows(f"SELECT id, octets, subject, from_text, to_text FROM content WHERE {where}", params)
+        for row in sql.rows(
+            f"SELECT id, octets, subject, from_text, to_text FROM content WHERE {where}", params
+        )
     }
     lot: list[int] = []
     octets = 0

@@ -18,7 +18,14 @@ def source(raw: bytes, prefix: bytes = b"") -> Source:
 
 @pytest.mark.parametrize(
     ("text", "needle"),
-    [("GRÜSSE", "grüße"), ("Café", "CAFE\u0301"), ("ﬁle", "FI"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("ＡＢＣ", "abc"), ("℡", "tel")],
+    [
+        ("GRÜSSE", "grüße"),
+        ("Café", "CAFE\u0301"),
+        ("ﬁle", "FI"),
+        ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+        ("ＡＢＣ", "abc"),
+        ("℡", "tel"),
+    ],
 )
 def test_folds_what_people_call_the_same(text, needle):
     assert fold(needle) in fold(text)
@@ -26,7 +33,9 @@ def test_folds_what_people_call_the_same(text, needle):
 
 
 def test_reads_fields_decoded_and_unfolded():
-    found = texts(source(b"Subject: =?utf-8?q?Gr=C3=BC?=\r\n =?utf-8?q?n?= one\r\n two\r\nCc: Dee <d@e>\r\n\r\n"))
+    found = texts(
+        source(b"Subject: =?utf-8?q?Gr=C3=BC?=\r\n =?utf-8?q?n?= one\r\n two\r\nCc: Dee <d@e>\r\n\r\n")
+    )
     assert fold("Subject: Grün one two") in found.head
     assert found.fields[0] == fold("Grün one two")
     assert "dee <d@e>" in found.fields[3]
