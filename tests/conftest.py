@@ -293,7 +293,7 @@ def _is_bad(line) -> bool:
 
 @pytest.fixture(autouse=True)
 def forget_what_was_searched() -> None:
-    """A test's rows are rolled back and their numbers come again; what a process remembers of them must go."""
-    from mailcore.services.textindex import find  # noqa: PLC0415
+    """A test's rows are rolled back and their numbers come again: what a process knows of them must go."""
+    from mailcore.services.textindex import search
 
-    find.forget()
+    search.forget()

@@ -1,8 +1,8 @@
 """The text of a mail that searches look through, and how texts are compared. Pure and total.
 
 Header fields as people read them (RFC 2047 decoded, unfolded), a line a field; of the body all text/* parts
-decoded from transfer encoding and charset, HTML without its tags, the names of files, and the headers of mails
-in it. RFC 9051 §6.4.4 asks for substrings, compared as i;unicode-casemap does (RFC 5051): texts and needles
+decoded from transfer encoding and charset, HTML without its tags, the names of files, and the headers of
+mails in it. RFC 9051 §6.4.4 asks for substrings, compared as i;unicode-casemap does (RFC 5051): texts and needles
 are folded by fold(), so a search is one `in`. Raise TEXT_VERSION when an answer changes: what was made by
 another version is made again.
 """
@@ -39,7 +39,7 @@ class Source(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """Folded texts without NUL. is_cut says that head and body are only the first limits.SEARCH_TEXT_CHARS."""
+    """Folded texts without NUL. is_cut says that head and body are only the first SEARCH_TEXT_CHARS."""
 
     head: str
     body: str

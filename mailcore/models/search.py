@@ -44,7 +44,7 @@ class SearchText(models.Model):
 
 
 class SearchBlock(models.Model):
-    """Up to 1,024 contents of a mailbox, and their folded fields, joined by NUL; never changed, only replaced."""
+    """Up to 1,024 contents of a mailbox, and their folded fields, joined by NUL; only ever replaced."""
 
     pk = models.CompositePrimaryKey("mailbox_id", "block")
     mailbox_id = models.BigIntegerField()

@@ -1,7 +1,7 @@
 """SEARCH and UID SEARCH (RFC 3501 §6.4.4, §7.2.5), with RETURN (RFC 4731).
 
 What flags and numbers say is decided first, for all messages at once, from memory, then what stands in rows,
-read page by page. Texts are left to services.textindex, which is asked about the messages that still may match.
+read page by page. Texts are left to services.textindex, asked about the messages that still may match.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Making the index, in the background: texts, then blocks of them, then bigger blocks of small ones.
 
-Whatever is killed on the way loses nothing: a block counts from the transaction that names it, which also moves
-the mailbox's mark; until then its mails are read by searches. Two at once do no harm either: each block's number
-is given once, and who finds that the version has moved leaves its work to the next round. Every transaction is
-a few milliseconds, and after each the caller's pause lets others have the machine.
+Whatever is killed on the way loses nothing: a block counts from the transaction that names it, which also
+moves the mailbox's mark; until then its mails are read by searches. Two at once do no harm either: each block's
+number is given once, and who finds that the version has moved leaves its work to the next round. Every
+transaction is a few milliseconds, and after each the caller's pause lets others have the machine.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def rebuild(mailbox_id: int, pause: Pause = lambda: None) -> int:
 
 
 def tidy(pause: Pause = lambda: None) -> int:
-    """Take expunged mail out of blocks that are mostly such, and drop texts of contents that went; how many."""
+    """Take expunged mail out of blocks that are mostly such, and drop texts of what went; how many."""
     done = 0
     for mailbox_id, number, octets in _every_block():
         members = [pk for pk in kept.unpack(octets) if pk]
@@ -177,7 +177,7 @@ def _every_block() -> Iterator[tuple[int, int, bytes]]:
         (last[0], last[0], last[1]),
     ):
         last = (some[-1][0], some[-1][1])
-        yield from some  # type: ignore[misc]
+        yield from some
 
 
 # --- Making blocks --------------------------------------------------------------------------------------

@@ -240,5 +240,5 @@ _folders = _Folders()
 
 def forget() -> None:
     """Forget what is remembered, as after a restore."""
-    global _folders, _members 
+    global _folders, _members
     _folders, _members = _Folders(), kept.Members()
