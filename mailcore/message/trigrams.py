@@ -1,9 +1,9 @@
 """Which of many texts may hold a needle: a bitmap for each kind of three octets. Pure.
 
 The trigrams of a text (three neighbouring octets of its UTF-8) are hashed into BUCKETS buckets. A plane has
-for each bucket one bit a text, set when the text has a trigram of that bucket. A needle can only be in texts that
-have all its trigrams, so the answer is the AND of few bitmaps: never a miss, few false hits, which the caller
-weeds out by looking at the text. A lane is eight texts: one octet a bucket. Rows put the octets of one bucket
+for each bucket one bit a text, set when the text has a trigram of that bucket. A needle can only be in texts
+that have all its trigrams, so the answer is the AND of few bitmaps: never a miss, few false hits, which the
+caller weeds out by looking at the text. A lane is eight texts: one octet a bucket. Rows put the octets of one bucket
 side by side, so that a search reads only the buckets it asks for.
 """
 
@@ -17,6 +17,8 @@ BUCKETS = 1 << 14
 GROUP = 32  # buckets kept in one piece
 GROUPS = BUCKETS // GROUP
 _MIX, _SHIFT, _MASK = 0x9E3779B1, 18, BUCKETS - 1
+# The column of a text that may hold anything.
+EVERY = b"\x01" * BUCKETS
 # More than these few rule out hardly anything.
 _MOST = 8
 

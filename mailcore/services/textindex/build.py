@@ -1,9 +1,9 @@
 """Making the index, in the background: texts, then blocks of them, then bigger blocks of small ones.
 
 Whatever is killed on the way loses nothing: a block counts from the transaction that names it, which also
-moves the mailbox's mark; until then its mails are read by searches. Two at once do no harm either: each block's
-number is given once, and who finds that the version has moved leaves its work to the next round. Every
-transaction is a few milliseconds, and after each the caller's pause lets others have the machine.
+moves the mailbox's mark; until then its mails are read by searches. Two at once do no harm either: each
+block's number is given once, and who finds that the version has moved leaves its work to the next round.
+Every transaction is a few milliseconds, and after each the caller's pause lets others have the machine.
 """
 
 from __future__ import annotations
@@ -217,8 +217,9 @@ def _made(mailbox_id: int, content_ids: Sequence[int], pause: Pause) -> _Block:
             for column, text in zip(fields, each.fields, strict=True):
                 column.append(text)
             if is_sealed:
-                heads.append(trigrams.column(each.head))
-                bodies.append(trigrams.column(each.body))
+                # What was cut may go on with anything, so it is always looked at.
+                heads.append(trigrams.EVERY if each.is_cut else trigrams.column(each.head))
+                bodies.append(trigrams.EVERY if each.is_cut else trigrams.column(each.body))
         pause()
     block = _Block(_number(mailbox_id), members, is_sealed, fields)
     if is_sealed:
