@@ -3,8 +3,8 @@
 Header fields as people read them (RFC 2047 decoded, unfolded), a line a field; of the body all text/* parts
 decoded from transfer encoding and charset, HTML without its tags, the names of files, and the headers of
 mails in it. RFC 9051 §6.4.4 asks for substrings, compared as i;unicode-casemap does (RFC 5051): texts and
-needles are folded by fold(), so a search is one `in`. Raise TEXT_VERSION when an answer changes: what was made
-by another version is made again.
+needles are folded by fold(), so a search is one `in`. Raise TEXT_VERSION when an answer changes: what was
+made by another version is made again.
 """
 
 from __future__ import annotations

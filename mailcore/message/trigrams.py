@@ -3,8 +3,8 @@
 The trigrams of a text (three neighbouring octets of its UTF-8) are hashed into BUCKETS buckets. A plane has
 for each bucket one bit a text, set when the text has a trigram of that bucket. A needle can only be in texts
 that have all its trigrams, so the answer is the AND of few bitmaps: never a miss, few false hits, which the
-caller weeds out by looking at the text. A lane is eight texts: one octet a bucket. Rows put the octets of one bucket
-side by side, so that a search reads only the buckets it asks for.
+caller weeds out by looking at the text. A lane is eight texts: one octet a bucket. Rows put the octets of one
+bucket side by side, so that a search reads only the buckets it asks for.
 """
 
 from __future__ import annotations
