@@ -39,6 +39,13 @@ MX_HOSTS = 20  # tried of one domain; RFC 5321 §5.1 wants at least two
 MX_ADDRESSES = 40  # tried of one route
 NAME_SERVERS = 8  # of one zone asked for a check
 
+# --- Sender authentication (mailcore/senderauth) --------------------------------------------------------
+
+SPF_TERMS = 10  # RFC 7208 §4.6.4: terms that ask DNS, in a record and all it includes
+SPF_VOIDS = 2  # §4.6.4: lookups that may find nothing
+SPF_NAMES = 10  # §4.6.4: MX hosts of one mechanism; names of the peer
+SPF_EXPLANATION_CHARS = 400  # of a stranger's exp= text
+
 # --- Talking to remote mail hosts (RFC 5321 §4.5.3.2; minimum time-outs of a client) --------------------
 
 REMOTE_CONNECT_SECONDS = 30  # not in the RFC; a host that is up answers at once
