@@ -39,7 +39,7 @@ from mailcore.imap.session import (
 )
 from mailcore.imap.wire import parser, receiver, responses
 from mailcore.imap.wire.receiver import Continue, Received, Receiver, Refused
-from mailcore.outside import doorbell
+from mailcore.outside import doorbell, reach
 
 if TYPE_CHECKING:
     from mailcore.imap.server import Imap
@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
             self.say_bye("Too many connections, please try again later", code=b"UNAVAILABLE")
             return
         if not self.session.surroundings.may_login:
-            self.session.surroundings.may_login = self.imap.may_login_in_clear(transport)
+            self.session.surroundings.may_login = reach.may_login_in_clear(transport)
         capabilities = responses.capability_code(self.session.capabilities())
         self._write(responses.ok("Hostmail is ready", code=capabilities))
 

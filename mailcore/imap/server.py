@@ -10,7 +10,6 @@ import logging
 import ssl
 from collections import Counter, deque
 from functools import partial
-from ipaddress import ip_address
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -107,13 +106,6 @@ class Imap:
         login = connection.session.login
         if login is not None and connection.receiver.limits is self.after_login:
             _discount(self.by_mailbox, login.mailbox_id)
-
-    def may_login_in_clear(self, transport: asyncio.BaseTransport) -> bool:
-        """A loopback peer of a loopback listener may, unless HOSTMAIL_PLAINTEXT_AUTH forbids it."""
-        ends = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        return settings.HOSTMAIL_PLAINTEXT_AUTH == "loopback" and all(
-            end and ip_address(str(end[0]).partition("%")[0]).is_loopback for end in ends
-        )
 
     # --- long commands ------------------------------------------------------------------------------
 

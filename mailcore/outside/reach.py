@@ -1,9 +1,11 @@
 """Which network addresses may be reached: what is public, what is private, what is ourselves.
 
-Everything that connects to an address somebody else told us (MX, MTA-STS, webhooks, import) asks here.
+Everything that connects to an address somebody else told us (MX, MTA-STS, webhooks, import) asks here, and
+every face that takes passwords asks whether a connection stays on this machine.
 """
 
 import socket
+from asyncio import BaseTransport
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from django.conf import settings
@@ -93,3 +95,16 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def may_login_in_clear(transport: BaseTransport) -> bool:
+    """Whether a password may cross this connection without TLS, by HOSTMAIL_PLAINTEXT_AUTH.
+
+    That takes a loopback peer of a loopback listener: with either end elsewhere others may listen. Behind a
+    proxy on this machine both are loopback for everybody, so there the setting has to say `never`.
+    """
+    if settings.HOSTMAIL_PLAINTEXT_AUTH != "loopback":
+        return False
+    ends = [transport.get_extra_info(name) for name in ("peername", "sockname")]
+    # What follows % is an interface.
+    return all(end and ip_address(str(end[0]).partition("%")[0]).is_loopback for end in ends)

@@ -13,7 +13,6 @@ import logging
 import ssl
 from collections import Counter
 from functools import partial
-from ipaddress import ip_address
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,7 +21,7 @@ from django.db import connection as database
 
 from mailcore import limits
 from mailcore.errors import BadSyntax, Busy
-from mailcore.outside import leases
+from mailcore.outside import leases, reach
 from mailcore.pop3 import commands, wire
 from mailcore.pop3.session import (
     Ask,
@@ -164,14 +163,6 @@ def _no_longer_good(logins: list[Login]) -> set[Login]:
     return {login for login in logins if not mailboxes.is_still_good(login)}
 
 
-def _may_login_in_clear(transport: asyncio.BaseTransport) -> bool:
-    """A loopback peer of a loopback listener may, unless the operator forbids it (design.md, section 3)."""
-    ends = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-    return settings.HOSTMAIL_PLAINTEXT_AUTH == "loopback" and all(
-        end and ip_address(str(end[0]).partition("%")[0]).is_loopback for end in ends
-    )
-
-
 class Connection(asyncio.Protocol):
     """One client, all of it on the event loop."""
 
@@ -212,7 +203,7 @@ class Connection(asyncio.Protocol):
             self.close()
             return
         if not self.session.surroundings.may_login:
-            self.session.surroundings.may_login = _may_login_in_clear(transport)
+            self.session.surroundings.may_login = reach.may_login_in_clear(transport)
         self._say(commands.greeting(settings.HOSTMAIL_HOSTNAME))
         self._flush()
 

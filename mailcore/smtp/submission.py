@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from aiosmtpd.smtp import Envelope, Session
-from django.conf import settings
 
 from mailcore import limits, sasl
 from mailcore.errors import (
@@ -25,6 +23,7 @@ from mailcore.errors import (
 )
 from mailcore.message.address import parse_path
 from mailcore.models import Submission
+from mailcore.outside import reach
 from mailcore.services import doors, mailboxes, outbound
 from mailcore.services.messages import Unit
 from mailcore.smtp.mx import protocol_word
@@ -76,10 +75,7 @@ class SubmissionProtocol(Protocol):
         """Whether a password may cross this line: TLS, or one that never leaves this machine if set so."""
         if self.over_tls:
             return True
-        if settings.HOSTMAIL_PLAINTEXT_AUTH != "loopback" or self.transport is None:
-            return False
-        ends = [self.transport.get_extra_info(name) for name in ("peername", "sockname")]
-        return all(end and ip_address(end[0].partition("%")[0]).is_loopback for end in ends)
+        return self.transport is not None and reach.may_login_in_clear(self.transport)
 
     async def smtp_AUTH(self, arg: str | None) -> None:
         if await self.check_helo_needed("EHLO"):

@@ -126,3 +126,37 @@ def _has_route() -> bool:
         except OSError:
             return False
         return True
+
+
+class Line:
+    """A transport as far as its two ends."""
+
+    def __init__(self, peer, own) -> None:
+        self.names = {"peername": peer, "sockname": own}
+
+    def get_extra_info(self, name):
+        return self.names[name]
+
+
+V6 = ("::1", 4000, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("peer", "own", "may"),
+    [
+        (("127.0.0.1", 4000), ("127.0.0.1", 143), True),
+        (("127.1.2.3", 4000), ("127.0.0.1", 143), True),
+        (V6, ("::1", 143, 0, 0), True),
+        (("::1%lo", 4000, 0, 1), V6, True),
+        (("192.0.2.1", 4000), ("127.0.0.1", 143), False),
+        (("127.0.0.1", 4000), ("192.0.2.1", 143), False),
+        (("fe80::1%eth0", 4000, 0, 2), ("fe80::2%eth0", 143, 0, 2), False),
+        (None, ("127.0.0.1", 143), False),
+        (("127.0.0.1", 4000), None, False),
+    ],
+)
+def test_lets_passwords_cross_in_clear_only_where_nobody_else_listens(settings, peer, own, may) -> None:
+    settings.HOSTMAIL_PLAINTEXT_AUTH = "loopback"
+    assert reach.may_login_in_clear(Line(peer, own)) is may
+    settings.HOSTMAIL_PLAINTEXT_AUTH = "never"
+    assert reach.may_login_in_clear(Line(peer, own)) is False
