@@ -62,13 +62,29 @@ def needle(text: str) -> str:
 
 def texts(source: Source, most: int | None = limits.SEARCH_TEXT_CHARS) -> Texts:
     """All that is searched in one mail; most None: however long it is."""
-    header = source.prefix + source.header
-    head = _clean(header_text(header))
-    body = _clean(body_text(source))
-    named = tuple(_clean(_field(source, header, name)) for name in FIELDS)
+    head, body = head_of(source), body_of(source)
+    named = tuple(field_of(source, name) for name in FIELDS)
     if most is None or (len(head) <= most and len(body) <= most):
         return Texts(head, body, named, False)
     return Texts(head[:most], body[:most], named, True)
+
+
+def head_of(source: Source) -> str:
+    """The header as it is searched, whole."""
+    return _clean(header_text(source.prefix + source.header))
+
+
+def body_of(source: Source) -> str:
+    """The body as it is searched, whole."""
+    return _clean(body_text(source))
+
+
+def field_of(source: Source, name: str) -> str:
+    """What SUBJECT, FROM and the like look through: the decoded column, and the field where it was cut."""
+    column = {"SUBJECT": source.subject, "FROM": source.from_text, "TO": source.to_text}.get(name)
+    if column is not None and len(column) < _MOST[name]:
+        return _clean(column)
+    return _clean("\n".join([column or "", *fields.get_all(source.prefix + source.header, name)]))
 
 
 def has_field(header: bytes, name: str, wanted: str) -> bool:
@@ -104,14 +120,6 @@ def _part_text(source: Source, part: Part) -> str:
     octets = transfer.decode(_slice(source, part.body_start, part.body_end), part.encoding)
     text = charsets.decode(octets, part.charset)
     return strip_tags(text) if part.content_type == "text/html" else text
-
-
-def _field(source: Source, header: bytes, name: str) -> str:
-    """What SUBJECT, FROM and the like look through: the decoded column, and the field where it was cut."""
-    column = {"SUBJECT": source.subject, "FROM": source.from_text, "TO": source.to_text}.get(name)
-    if column is not None and len(column) < _MOST[name]:
-        return column
-    return "\n".join([column or "", *fields.get_all(header, name)])
 
 
 def _clean(text: str) -> str:

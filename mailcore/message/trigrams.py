@@ -13,10 +13,10 @@ import sys
 from array import array
 from collections.abc import Iterable, Sequence
 
-BUCKETS = 1 << 14
-GROUP = 32  # buckets kept in one piece
+BUCKETS = 1 << 15
+GROUP = 64  # buckets kept in one piece
 GROUPS = BUCKETS // GROUP
-_MIX, _SHIFT, _MASK = 0x9E3779B1, 18, BUCKETS - 1
+_MIX, _SHIFT, _MASK = 0x9E3779B1, 17, BUCKETS - 1
 # The column of a text that may hold anything.
 EVERY = b"\x01" * BUCKETS
 # More than these few rule out hardly anything.
@@ -56,6 +56,23 @@ def lanes(columns: Sequence[bytes]) -> list[bytes]:
             lane |= int.from_bytes(each, "little") << bit
         found.append(lane.to_bytes(BUCKETS, "little"))
     return found
+
+
+class Lanes:
+    """lanes() of texts that come one by one; an octet a bucket is kept of the last seven at most."""
+
+    def __init__(self) -> None:
+        self._lanes: list[bytes] = []
+        self._columns: list[bytes] = []
+
+    def add(self, column: bytes) -> None:
+        self._columns.append(column)
+        if len(self._columns) == 8:
+            self._lanes += lanes(self._columns)
+            self._columns = []
+
+    def whole(self) -> list[bytes]:
+        return self._lanes + lanes(self._columns)
 
 
 def groups(some: Sequence[bytes]) -> list[bytes]:

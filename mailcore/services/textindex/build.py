@@ -203,8 +203,7 @@ def _shrink(mailbox_id: int, number: int, live: list[int], pause: Pause) -> int:
 def _made(mailbox_id: int, content_ids: Sequence[int], pause: Pause) -> _Block:
     """A block of these contents, not named yet; with its bitmaps written when there are enough of them."""
     is_sealed = len(content_ids) >= limits.SEARCH_SEALED
-    heads: list[bytes] = []
-    bodies: list[bytes] = []
+    heads, bodies = trigrams.Lanes(), trigrams.Lanes()
     members: list[int] = []
     fields: list[list[str]] = [[] for _ in searchtext.FIELDS]
     for start in range(0, len(content_ids), limits.SEARCH_LOT):
@@ -218,13 +217,13 @@ def _made(mailbox_id: int, content_ids: Sequence[int], pause: Pause) -> _Block:
                 column.append(text)
             if is_sealed:
                 # What was cut may go on with anything, so it is always looked at.
-                heads.append(trigrams.EVERY if each.is_cut else trigrams.column(each.head))
-                bodies.append(trigrams.EVERY if each.is_cut else trigrams.column(each.body))
+                heads.add(trigrams.EVERY if each.is_cut else trigrams.column(each.head))
+                bodies.add(trigrams.EVERY if each.is_cut else trigrams.column(each.body))
         pause()
     block = _Block(_number(mailbox_id), members, is_sealed, fields)
     if is_sealed:
         _fill(block)
-        _write_planes(mailbox_id, block, [trigrams.lanes(heads), trigrams.lanes(bodies)], pause)
+        _write_planes(mailbox_id, block, [heads.whole(), bodies.whole()], pause)
     return block
 
 

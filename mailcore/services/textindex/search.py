@@ -47,19 +47,20 @@ def find(
     """The uids (of those within) that hold wanted. Yields now and then for others to run."""
     needle = searchtext.needle(wanted.needle)
     uids, contents = _folders.of(folder_id)
-    pairs = list(zip(uids, contents, strict=True))
     if within is not None:
         chosen = set(within)
-        pairs = [pair for pair in pairs if pair[0] in chosen]
+        pairs = [pair for pair in zip(uids, contents, strict=True) if pair[0] in chosen]
+        uids, contents = array("I", [pair[0] for pair in pairs]), array("q", [pair[1] for pair in pairs])
     if not needle and wanted.where != "HEADER":
-        return {uid for uid, _ in pairs}
-    hits, covered = _NOTHING if len(pairs) <= _FEW else _hits(mailbox_id, wanted, needle)
+        return set(uids)
+    hits, covered = _NOTHING if len(uids) <= _FEW else _hits(mailbox_id, wanted, needle)
     sure = set(hits.sure)
-    look = list({pk for _, pk in pairs if pk in hits.maybe or pk not in covered})
+    here = set(contents)
+    look = sorted((here - covered) | (here & hits.maybe))
     for start in range(0, len(look), limits.SEARCH_READ):
         yield
         sure |= _looked_at(look[start : start + limits.SEARCH_READ], wanted, needle)
-    return {uid for uid, pk in pairs if pk in sure}
+    return {uid for uid, pk in zip(uids, contents, strict=True) if pk in sure}
 
 
 def find_all(mailbox_id: int, folder_id: int, wanted: Wanted) -> set[int]:
@@ -162,43 +163,42 @@ def _bitmaps(
 
 def _looked_at(content_ids: Sequence[int], wanted: Wanted, needle: str) -> set[int]:
     """Those contents that do hold needle."""
-    if wanted.where == "HEADER":
-        where, params = sql.any_of("id", content_ids)
-        return {
-            pk
-            for pk, prefix, header in sql.rows(
-                f"SELECT id, prefix, header FROM content WHERE {where}", params
-            )
-            if searchtext.has_field(prefix + header, wanted.name, needle)
-        }
+    if wanted.where not in ("TEXT", "BODY"):
+        return _in_headers(content_ids, wanted, needle)
     found: set[int] = set()
-    read: list[int] = list(content_ids)
-    if wanted.where in ("TEXT", "BODY"):
-        texts = kept.kept_texts(content_ids)
-        read = []
-        for pk in content_ids:
-            if pk not in texts:
-                read.append(pk)
-                continue
-            head, body, is_cut = texts[pk]
-            if needle in body or (wanted.where == "TEXT" and needle in head):
-                found.add(pk)
-            elif is_cut:
-                read.append(pk)
+    read: list[int] = []
+    texts = kept.kept_texts(content_ids)
+    for pk in content_ids:
+        if pk not in texts:
+            read.append(pk)
+            continue
+        head, body, is_cut = texts[pk]
+        if needle in body or (wanted.where == "TEXT" and needle in head):
+            found.add(pk)
+        elif is_cut:
+            read.append(pk)
     for mails in kept.sources(read):
         for pk, mail in mails.items():
-            whole = searchtext.texts(mail, None)
-            if _holds(whole, wanted.where, needle):
+            in_head = wanted.where == "TEXT" and needle in searchtext.head_of(mail)
+            if in_head or needle in searchtext.body_of(mail):
                 found.add(pk)
     return found
 
 
-def _holds(texts: searchtext.Texts, where: str, needle: str) -> bool:
-    if where == "BODY":
-        return needle in texts.body
-    if where == "TEXT":
-        return needle in texts.head or needle in texts.body
-    return needle in texts.fields[searchtext.FIELDS.index(where)]
+def _in_headers(content_ids: Sequence[int], wanted: Wanted, needle: str) -> set[int]:
+    where, params = sql.any_of("id", content_ids)
+    found: set[int] = set()
+    for pk, prefix, header, *columns in sql.rows(
+        f"SELECT id, prefix, header, subject, from_text, to_text FROM content WHERE {where}", params
+    ):
+        if wanted.where == "HEADER":
+            holds = searchtext.has_field(prefix + header, wanted.name, needle)
+        else:
+            source = searchtext.Source(prefix, header, b"", b"", *columns)
+            holds = needle in searchtext.field_of(source, wanted.where)
+        if holds:
+            found.add(pk)
+    return found
 
 
 # --- Which content a uid is -----------------------------------------------------------------------------
