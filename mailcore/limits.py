@@ -107,6 +107,7 @@ IMAP_LINE_OCTETS = (
 )  # text of one command; RFC 7162 §4 asks for 8192, clients list UIDs by the thousand
 IMAP_LINE_BEFORE_LOGIN_OCTETS = 16 * 1024  # a bearer token in AUTHENTICATE is the longest honest line
 IMAP_LITERALS = 100  # in one command; SEARCH with a literal per needle, BODY[HEADER.FIELDS] with one per name
+IMAP_APPEND_MESSAGES = 1_000  # in one APPEND (RFC 3502): more would hold the mailbox for too long
 IMAP_LITERAL_OCTETS = 64 * 1024  # all literals of one command that is no APPEND
 IMAP_LITERAL_BEFORE_LOGIN_OCTETS = 4 * 1024  # a name and a password
 IMAP_SKIP_OCTETS = 256 * 1024 * 1024  # of a refused command, read and thrown away before we hang up

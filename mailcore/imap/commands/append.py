@@ -1,10 +1,10 @@
-"""APPEND (RFC 9051 §6.3.12, RFC 4315 APPENDUID)."""
+"""APPEND (RFC 9051 §6.3.12, RFC 4315 APPENDUID), of several messages at once too (RFC 3502 MULTIAPPEND)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mailcore.errors import BadMessage, BadSyntax, MessageTooBig, NoSuchFolder, TryCreate
+from mailcore.errors import BadMessage, MessageTooBig, NoSuchFolder, TryCreate
 from mailcore.imap.session import Done, File, Handler, Session
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Append, NewMessage
@@ -26,25 +26,36 @@ def split_flags(names: Sequence[str]) -> tuple[int, tuple[str, ...]]:
 
 
 def append(session: Session, command: Append) -> Handler:
-    if len(command.messages) != 1:
-        raise BadSyntax("APPEND takes one message")
+    """One unit whatever their number: all are filed by one commit, or none is (RFC 3502 §6.3.11)."""
     try:
         state = folders.find(session.mailbox_id, command.folder)
     except NoSuchFolder as error:
         raise TryCreate from error
-    mail = _mail(session, command.messages[0], state.folder_id)
-    filed = yield File(Unit([mail], enforce_quota=True))
-    code = responses.appenduid(filed[0].uidvalidity, ((filed[0].uid, filed[0].uid),))
+    for new in command.messages:
+        _check(session, new)
+    mails = []
+    for new in command.messages:
+        mails.append(_mail(session, new, state.folder_id))
+        yield b""
+    unit = Unit(mails, enforce_quota=True)
+    messages.store_bodies(unit)  # here, so that the clerk need not let others wait for it
+    filed = yield File(unit)
+    # One transaction under the mailbox's lock numbers them: there are no gaps.
+    code = responses.appenduid(filed[0].uidvalidity, ((filed[0].uid, filed[-1].uid),))
     return Done("APPEND completed", code)
 
 
-def _mail(session: Session, new: NewMessage, folder_id: int) -> Mail:
+def _check(session: Session, new: NewMessage) -> None:
+    """Everything that can be wrong with a message, before work is put into any. Raises MailError."""
     if not new.raw:
         raise BadMessage("An empty message cannot be kept")
     if len(new.raw) > session.surroundings.max_message:
         raise MessageTooBig
     if b"\0" in new.raw:
         raise BadMessage("NUL is not allowed in a message (RFC 9051 section 6.3.12)")
+
+
+def _mail(session: Session, new: NewMessage, folder_id: int) -> Mail:
     flags, keywords = split_flags(new.flags)
     date, offset = None, 0
     if new.internal_date is not None:

@@ -37,6 +37,7 @@ class Limits(NamedTuple):
     literal: int  # its literals together
     append: int  # the same for APPEND
     literals: int  # how many
+    messages: int  # how many literals in APPEND (RFC 3502)
     skip: int  # read and thrown away after a refusal, before we hang up
 
 
@@ -45,6 +46,7 @@ BEFORE_LOGIN: Final = Limits(
     literal=limits.IMAP_LITERAL_BEFORE_LOGIN_OCTETS,
     append=limits.IMAP_LITERAL_BEFORE_LOGIN_OCTETS,
     literals=4,
+    messages=1,
     skip=limits.IMAP_SKIP_BEFORE_LOGIN_OCTETS,
 )
 
@@ -56,6 +58,7 @@ def after_login(message_octets: int = limits.MESSAGE_OCTETS) -> Limits:
         literal=limits.IMAP_LITERAL_OCTETS,
         append=message_octets,
         literals=limits.IMAP_LITERALS,
+        messages=limits.IMAP_APPEND_MESSAGES,
         skip=max(limits.IMAP_SKIP_OCTETS, message_octets),
     )
 
@@ -297,9 +300,9 @@ class Receiver:
     def _judge(self, octets: int) -> tuple[bytes, bytes] | None:
         """Why a literal of that size is refused, if it is."""
         held = self._literals or ()
-        if len(held) >= self.limits.literals:
-            return b"BAD", b"Too many literals"
         append = _APPEND(self._text)
+        if len(held) >= (self.limits.messages if append else self.limits.literals):
+            return b"BAD", b"Too many literals"
         if sum(map(len, held)) + octets <= (self.limits.append if append else self.limits.literal):
             return None
         return (b"NO", b"[TOOBIG] The message is too big") if append else (b"BAD", b"The literal is too big")

@@ -1,6 +1,8 @@
+import re
+
 import pytest
 
-from mailcore.models import Message
+from mailcore.models import Change, Message
 from mailcore.services import mailboxes, messages
 from tests.mailcore.imap.commands.talking import Talk
 
@@ -54,6 +56,38 @@ def test_over_quota(alice, cast):
     assert alice.say("COPY 1 Sent").startswith("a NO [OVERQUOTA] ")
 
 
-def test_takes_one_message(alice):
-    said = alice.say(b"APPEND INBOX {1}\r\n {1}\r\n", b"a", b"b")
-    assert said.startswith("a BAD ")
+def test_advertises_multiappend_and_files_all_by_one_unit(alice):
+    assert " MULTIAPPEND " in alice.say("CAPABILITY")
+    flags = ["", "(\\Seen)", '($Work) "29-Feb-2024 23:30:00 -0500"']
+    line = "APPEND Sent" + "".join(f" {each} {{22}}\r\n".replace("  ", " ") for each in flags)
+    said = alice.say(line, *[b"Subject: %d\r\n\r\nHello\r\n" % number for number in range(3)])
+    assert re.fullmatch(r"a OK \[APPENDUID \d+ 1:3\] APPEND completed\r\n", said)
+    alice.say("SELECT Sent")
+    heard = alice.say("FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+    assert [
+        f"UID {uid} FLAGS ({names}\\Recent)" in heard
+        for uid, names in enumerate(("", "\\Seen ", "$Work "), 1)
+    ]
+    assert [heard.index(f"Subject: {number}") for number in range(3)] == sorted(
+        heard.index(f"Subject: {number}") for number in range(3)
+    )
+    # One commit: the modification numbers follow each other and one change names all of them.
+    assert [
+        change.uids for change in Change.objects.filter(folder_id=Message.objects.get(uid=3).folder_id)
+    ] == ["1:3"]
+
+
+@pytest.mark.parametrize(("bad", "code"), [(b"a\0b", "CANNOT"), (b"", "CANNOT"), (b"x" * 101, "TOOBIG")])
+def test_files_none_of_several_when_one_is_refused(alice, bad, code):
+    alice.session.surroundings.max_message = 100
+    said = alice.say(b"APPEND INBOX {1}\r\n {1}\r\n {1}\r\n", b"a", b"b", bad)
+    assert said.startswith(f"a NO [{code}] ")
+    assert not Message.objects.exists()
+
+
+def test_files_none_of_several_when_all_do_not_fit(alice, cast):
+    mailboxes.set_quota(cast.alice.mailbox, 2 * len(RAW), actor=None)
+    line = b"APPEND INBOX" + b" {%d}\r\n" % len(RAW) * 3
+    assert alice.say(line, RAW, RAW, RAW).startswith("a NO [OVERQUOTA] ")
+    assert not Message.objects.exists()
+    assert alice.say(b"APPEND INBOX" + b" {%d}\r\n" % len(RAW) * 2, RAW, RAW).startswith("a OK [APPENDUID ")

@@ -16,7 +16,7 @@ from mailcore.imap.wire.receiver import (
     after_login,
 )
 
-SMALL = Limits(line=60, literal=100, append=1000, literals=3, skip=5000)
+SMALL = Limits(line=60, literal=100, append=1000, literals=3, messages=5, skip=5000)
 
 
 def play(*chunks: bytes, limits: Limits = SMALL) -> list:
@@ -93,6 +93,18 @@ CASES = {
     "line too long that ends in a literal": (
         b"a " + b"x" * 59 + b" {12+}\r\nb DELETE x\r\n\r\nc NOOP\r\n",
         [Refused(b"a", b"BAD", b"The command is too long"), Received(b"c NOOP")],
+    ),
+    "as many messages in one append": (
+        b"a APPEND b" + b" {1+}\r\nx" * 5 + b"\r\nb NOOP\r\n",
+        [Received(b"a APPEND b" + b" {1+}\r\n" * 5, (b"x",) * 5), Received(b"b NOOP")],
+    ),
+    "too many messages in one append": (
+        b"a APPEND b" + b" {1+}\r\nx" * 6 + b"\r\nb NOOP\r\n",
+        [Refused(b"a", b"BAD", b"Too many literals"), Received(b"b NOOP")],
+    ),
+    "messages in one append too big together": (
+        b"a APPEND b {600+}\r\n" + b"x" * 600 + b" {600+}\r\n" + b"x" * 600 + b"\r\nb NOOP\r\n",
+        [Refused(b"a", b"NO", b"[TOOBIG] The message is too big"), Received(b"b NOOP")],
     ),
     "line too long by its literals' announcements": (
         b"a X" + b" {1+}\r\nx" * 3 + b" " + b"y" * 60 + b"\r\nb NOOP\r\n",
