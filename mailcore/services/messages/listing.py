@@ -13,7 +13,7 @@ from typing import Any
 
 from mailcore import limits
 from mailcore.message import display, flags
-from mailcore.services import sql
+from mailcore.services import sql, textindex
 from mailcore.services.messages.read import raws_of
 
 _SERIAL_BITS = 40
@@ -179,7 +179,7 @@ def search_page(
     Without a folder, junk and trash are left out. At most limits.SEARCH_ROWS messages are looked at; of
     those whose index columns do not hold all words, the text of the newest few is read.
     """
-    looking = _Looking(wanted)
+    looking = _Looking(mailbox_id, wanted)
     hits: list[Listed] = []
     looked_at = 0
     for row in _rows(mailbox_id, folder_id, before):
@@ -218,8 +218,11 @@ def _searched_folders(mailbox_id: int) -> list[int]:
 class _Looking:
     """One search under way, and how much it may still read."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, mailbox_id: int, wanted: Wanted) -> None:
+        self.mailbox_id = mailbox_id
         self.wanted = wanted
+        # Of each word, which indexed mails hold it, and which are indexed.
+        self.indexed: dict[str, tuple[set[int], frozenset[int]]] = {}
         self.words = [word.casefold() for word in wanted.words]
         self.authors = [word.casefold() for word in wanted.authors]
         self.recipients = [word.casefold() for word in wanted.recipients]
@@ -245,14 +248,26 @@ class _Looking:
             return True
         known = f"{row.subject}\n{row.from_text}\n{row.to_text}\n{row.preview}".casefold()
         missing = [word for word in self.words if word not in known]
+        missing = [word for word in missing if not self._is_indexed(word, row) or not self._holds(word, row)]
         if not missing:
             return True
+        if any(self._is_indexed(word, row) for word in missing):
+            return False
         if self.bodies >= limits.SEARCH_BODIES or self.octets + row.size > limits.SEARCH_BODY_OCTETS:
             self.is_partial = True
             return False
         self.bodies += 1
         self.octets += row.size
         return _all_in(missing, display.read(raws_of([row.content_id])[row.content_id].raw).text)
+
+    def _is_indexed(self, word: str, row: Listed) -> bool:
+        if word not in self.indexed:
+            asked = textindex.Wanted("BODY", word)
+            self.indexed[word] = textindex.indexed(self.mailbox_id, asked)
+        return row.content_id in self.indexed[word][1]
+
+    def _holds(self, word: str, row: Listed) -> bool:
+        return row.content_id in self.indexed[word][0]
 
 
 def _all_in(needles: Sequence[str], text: str) -> bool:

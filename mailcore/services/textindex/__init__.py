@@ -7,6 +7,6 @@ on how far the worker has come. All of it is derived and may be dropped.
 """
 
 from mailcore.services.textindex.build import index_mailbox, rebuild, sweep, tidy
-from mailcore.services.textindex.search import Wanted, find, find_all
+from mailcore.services.textindex.search import Wanted, find, find_all, indexed
 
-__all__ = ["Wanted", "find", "find_all", "index_mailbox", "rebuild", "sweep", "tidy"]
+__all__ = ["Wanted", "find", "find_all", "index_mailbox", "indexed", "rebuild", "sweep", "tidy"]

@@ -74,6 +74,17 @@ def find_all(mailbox_id: int, folder_id: int, wanted: Wanted) -> set[int]:
             return found
 
 
+def indexed(mailbox_id: int, wanted: Wanted) -> tuple[set[int], frozenset[int]]:
+    """The contents of a mailbox that hold wanted, of those that are indexed; and which these are."""
+    needle = searchtext.needle(wanted.needle)
+    hits, covered = _hits(mailbox_id, wanted, needle)
+    sure = set(hits.sure)
+    look = sorted(hits.maybe)
+    for start in range(0, len(look), limits.SEARCH_READ):
+        sure |= _looked_at(look[start : start + limits.SEARCH_READ], wanted, needle)
+    return sure, covered
+
+
 # --- From the index -------------------------------------------------------------------------------------
 
 

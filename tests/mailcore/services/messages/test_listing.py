@@ -5,7 +5,7 @@ import pytest
 from mailcore import limits
 from mailcore.message.flags import FLAGGED, SEEN
 from mailcore.models import Folder
-from mailcore.services import messages, sql
+from mailcore.services import messages, sql, textindex
 from mailcore.services.messages import listing
 from mailcore.services.messages.listing import Wanted
 
@@ -167,6 +167,18 @@ def test_says_when_it_did_not_read_every_text(store, box, monkeypatch):
         store.file(mail(str(number), "x" * 300 + "\r\nneedle\r\n"), box)
     found = listing.search_page(box.pk, Wanted(words=("needle",)))
     assert (uids(found), found.is_partial) == ([3], True)
+
+
+def test_reads_every_text_that_is_indexed(store, box, monkeypatch):
+    monkeypatch.setattr(limits, "SEARCH_BODIES", 1)
+    for number in range(3):
+        store.file(mail(str(number), "x" * 300 + "\r\nneedle\r\n"), box)
+    textindex.index_mailbox(box.pk)
+    store.file(mail("3", "x" * 300 + "\r\nneedle\r\n"), box)
+    found = listing.search_page(box.pk, Wanted(words=("NEEDLE",)))
+    assert (uids(found), found.is_partial) == ([4, 3, 2, 1], False)
+    assert uids(listing.search_page(box.pk, Wanted(words=("needle", "2")))) == [3]
+    assert uids(listing.search_page(box.pk, Wanted(words=("needle", "nowhere")))) == []
 
 
 def test_stays_fast_in_a_large_folder(store, box):
