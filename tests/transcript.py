@@ -25,7 +25,7 @@ from pathlib import Path
 from django.conf import settings
 
 from mailcore import limits
-from mailcore.models import Message
+from mailcore.models import Message, User
 from mailcore.services import mailboxes, messages, tenants
 from tests import cast
 from tests.maild import LiveMaild
@@ -269,6 +269,10 @@ class Play:
 
     def do_suspend_tenant(self, name: str) -> None:
         tenants.suspend(self.people[name].tenant, "test", actor=None)
+
+    def do_staff(self, name: str) -> None:
+        """Let somebody run the service."""
+        User.objects.filter(pk=self.people[name].user.pk).update(is_staff=True)
 
     def do_fill(self, name: str) -> None:
         """Leave no room in a mailbox."""

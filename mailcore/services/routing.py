@@ -2,7 +2,8 @@
 
 It runs at every RCPT and answers from one statement in the common case. The order is: the exact address,
 then the name without its +tag (RFC 5233), then the domain's catch-all, then the owners for postmaster and
-abuse (RFC 2142). A disabled address is unknown and is not caught by anything later.
+abuse (RFC 2142); those of the service's own names, where no organisation has such a domain, lead to the
+mailboxes of the staff. A disabled address is unknown and is not caught by anything later.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+
+from django.conf import settings
 
 from mailcore import limits
 from mailcore.errors import (
@@ -240,7 +243,9 @@ class _Expansion:
         """Keep what found comes to; the targets it leads on to."""
         if found.problem is Kind.UNKNOWN and found.local in OWNERS_READ and found.tenant_id:
             return self._take_owners(found.tenant_id)
-        if found.problem is Kind.NOT_OURS and path is not self.path:
+        if found.problem is Kind.NOT_OURS and _is_operators(path):
+            self._take_operators()
+        elif found.problem is Kind.NOT_OURS and path is not self.path:
             self.outside.setdefault(str(path))
         elif found.problem:
             self.problems.append(found.problem)
@@ -279,6 +284,20 @@ class _Expansion:
             self.problems.append(Kind.UNKNOWN)
         return emails
 
+    def _take_operators(self) -> None:
+        """The mailboxes of the staff. Nothing goes outside: no organisation would answer for it."""
+        rows = sql.rows(
+            "SELECT m.id, m.tenant_id, m.used_octets >= m.quota_octets FROM person p"
+            " JOIN access c ON c.user_id = p.id AND c.is_owner"
+            " JOIN mailbox m ON m.id = c.mailbox_id AND m.state = 'active'"
+            " JOIN tenant t ON t.id = m.tenant_id AND t.state = 'active'"
+            " WHERE p.is_staff AND p.is_active ORDER BY m.id"
+        )
+        for mailbox_id, tenant, is_full in rows:
+            self.hops.setdefault(mailbox_id, Hop(mailbox_id, tenant, str(self.path), "", bool(is_full)))
+        if not rows:
+            self.problems.append(Kind.UNKNOWN)
+
     def _look(self, targets: Iterable[str]) -> dict[Path, Found]:
         paths: dict[Path, None] = {}
         for target in targets:
@@ -301,3 +320,9 @@ class _Expansion:
             if kind in self.problems:
                 return kind
         return Kind.LOOP if self.looped else Kind.UNKNOWN
+
+
+def _is_operators(path: Path) -> bool:
+    """Whether path is postmaster or abuse of a name that is the service's own."""
+    own = settings.HOSTMAIL_HOSTNAME, settings.HOSTMAIL_SERVICE_DOMAIN
+    return path.local.lower() in OWNERS_READ and path.domain in [name.lower() for name in own if name]

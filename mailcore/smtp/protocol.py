@@ -32,6 +32,7 @@ _END = b"\r\n.\r\n"
 # Replies that never wait for company: what follows them is not a command, or nothing.
 _AT_ONCE = frozenset({"220", "221", "421"})
 _PATH = re.compile(r"<((?:[^<>\s\"\\@:,]+|\"(?:[^\"\\]|\\.)*\")@[^<>\s\"\\@:,]+)>(?: +(.*))?\Z")
+_POSTMASTER = re.compile(r"\A(TO: *)<postmaster>(?= |\Z)", re.IGNORECASE)
 _ENHANCED = re.compile(r"[245]\d\d [245]\.\d{1,3}\.\d{1,3}\b")
 # Enhanced codes for the replies that aiosmtpd words itself (RFC 2034, RFC 3463 §3.6).
 _DEFAULT_CODES = {
@@ -262,6 +263,10 @@ class Protocol(SMTP):
         if arg.startswith("<>"):
             return "<>", arg[2:].strip()
         return None, None
+
+    async def smtp_RCPT(self, arg: str | None) -> None:
+        """RFC 5321 §4.5.1: postmaster without a domain is the one of this host."""
+        await super().smtp_RCPT(arg and _POSTMASTER.sub(rf"\1<postmaster@{self.hostname}>", arg))
 
     async def smtp_VRFY(self, arg: str) -> None:
         await self.push("252 2.5.0 Send some mail, and see" if arg else "501 Syntax: VRFY <address>")

@@ -15,7 +15,7 @@ from mailcore.errors import (
     OverQuota,
     TenantSuspended,
 )
-from mailcore.models import Address, AliasTarget, Domain, Mailbox
+from mailcore.models import Address, AliasTarget, Domain, Mailbox, User
 from mailcore.services import addresses, mailboxes, tenants
 from mailcore.services.addresses import Kind
 from tests.cast import Cast, make_domain, make_mailbox, make_tenant, make_user
@@ -300,3 +300,26 @@ def test_an_owner_without_a_mailbox_gets_postmaster_outside():
     make_domain(make_tenant("Nobody's"), "nobodys.test")
     with pytest.raises(NoSuchAddress):
         leads_to("postmaster@nobodys.test")
+
+
+def test_the_services_own_postmaster_is_the_staff(cast, settings):
+    settings.HOSTMAIL_HOSTNAME, settings.HOSTMAIL_SERVICE_DOMAIN = "Mail.Host.test", "zone.test"
+    for name in ("postmaster@mail.host.test", "Abuse@zone.test"):
+        with pytest.raises(NoSuchAddress):
+            leads_to(name)
+    User.objects.filter(pk=cast.bob.user.pk).update(is_staff=True)
+    for name in ("postmaster@mail.host.test", "Abuse@zone.test"):
+        assert leads_to(name) == [cast.bob.mailbox.pk]
+    with pytest.raises(NotHere):
+        leads_to("bob@mail.host.test")
+    with pytest.raises(NotHere):
+        leads_to("postmaster@elsewhere.test")
+    User.objects.filter(pk=cast.bob.user.pk).update(is_active=False)
+    with pytest.raises(NoSuchAddress):
+        leads_to("postmaster@mail.host.test")
+
+
+def test_an_organisation_with_the_services_name_has_its_postmaster(cast, settings):
+    settings.HOSTMAIL_HOSTNAME = "acme.test"
+    User.objects.filter(pk=cast.bob.user.pk).update(is_staff=True)
+    assert leads_to("postmaster@acme.test") == [cast.alice.mailbox.pk]
