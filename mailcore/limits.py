@@ -45,6 +45,11 @@ SPF_TERMS = 10  # RFC 7208 §4.6.4: terms that ask DNS, in a record and all it i
 SPF_VOIDS = 2  # §4.6.4: lookups that may find nothing
 SPF_NAMES = 10  # §4.6.4: MX hosts of one mechanism; names of the peer
 SPF_EXPLANATION_CHARS = 400  # of a stranger's exp= text
+DKIM_SIGNATURES = 10  # judged of one mail; lists and forwarders leave three or four
+DKIM_SIGNATURE_OCTETS = 16 * 1024  # of one field
+DKIM_BODY_HASHES = 4  # of one mail: two canonicalisations, and l= where it differs
+DKIM_LEAST_BITS = 1024  # RFC 8301 §3.2: shorter RSA keys are never believed
+DKIM_MOST_BITS = 8192  # §3.2 wants 4096; the cost grows with the square
 
 # --- Talking to remote mail hosts (RFC 5321 §4.5.3.2; minimum time-outs of a client) --------------------
 
