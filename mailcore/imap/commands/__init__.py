@@ -17,6 +17,7 @@ from mailcore.imap.commands import (
     metadata,
     quota,
     select,
+    sort,
     status,
     store,
 )
@@ -57,6 +58,8 @@ _SPECS = (
     Spec("UID EXPUNGE", State.SELECTED, "4315 §2.1", expunge.expunge, writes=True),
     Spec("SEARCH", State.SELECTED, "9051 §6.4.4", search.search, uses_seqs=True, on_loop=search.from_memory),
     Spec("UID SEARCH", State.SELECTED, "9051 §6.4.9", search.search, on_loop=search.from_memory),
+    Spec("SORT", State.SELECTED, "5256 §3", sort.sort, uses_seqs=True),
+    Spec("UID SORT", State.SELECTED, "5256 §3", sort.sort),
     Spec("FETCH", State.SELECTED, "9051 §6.4.5", fetch.fetch, uses_seqs=True, on_loop=fetch.from_memory),
     Spec("UID FETCH", State.SELECTED, "9051 §6.4.9", fetch.fetch, on_loop=fetch.from_memory),
     Spec("STORE", State.SELECTED, "9051 §6.4.6", store.store, uses_seqs=True, writes=True),
@@ -73,7 +76,7 @@ _AFTER_LOGIN = (
     *_BEFORE_LOGIN, "IDLE", "NAMESPACE", "CHILDREN", "UNSELECT", "UIDPLUS", "MULTIAPPEND", "MOVE",
     "SPECIAL-USE", "QUOTA",
     "QUOTA=RES-STORAGE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE",
-    "ESEARCH", "CREATE-SPECIAL-USE", "METADATA", "LIST-METADATA",
+    "ESEARCH", "SORT", "CREATE-SPECIAL-USE", "METADATA", "LIST-METADATA",
 )  # fmt: skip
 
 

@@ -56,13 +56,18 @@ def from_memory(session: Session, command: Search) -> bool:
 def search(session: Session, command: Search) -> Handler:
     """Messages that are gone are found by their number only: the client still counts them."""
     view = session.selected
-    found = yield from _Searching(view).run(command.key)
+    found = yield from find(view, command.key)
     numbers = [view.shown[at] for at in found] if command.uid else [at + 1 for at in found]
     if command.returns is None:
         yield responses.search(numbers)
     else:
         yield results.answer(command.tag, command.returns, numbers, uid=command.uid)
     return Done("SEARCH completed")
+
+
+def find(view: View, key: Key) -> Generator[bytes, None, Sequence[int]]:
+    """The places in view.shown of what key finds, rising. SORT asks the same."""
+    return (yield from _Searching(view).run(key))
 
 
 # --- Keys -----------------------------------------------------------------------------------------------

@@ -202,6 +202,11 @@ def search(numbers: Iterable[int]) -> bytes:
     return ("* SEARCH" + "".join([f" {number}" for number in numbers])).encode("ascii") + b"\r\n"
 
 
+def sort(numbers: Iterable[int]) -> bytes:
+    """SORT, RFC 5256 §4, in the order asked for."""
+    return ("* SORT" + "".join([f" {number}" for number in numbers])).encode("ascii") + b"\r\n"
+
+
 def esearch(tag: bytes, data: Iterable[tuple[bytes, bytes]], *, uid: bool) -> bytes:
     """ESEARCH, RFC 4731 §3.1: pairs of a name and its value, perhaps none."""
     found = b"".join(b" %b %b" % pair for pair in data)

@@ -111,12 +111,17 @@ def parse(cursor: Cursor) -> Key:
     charset = "utf-8"  # unnamed it is US-ASCII; UTF-8 is a superset that clients send without saying so
     if cursor.text[cursor.pos : cursor.pos + 8].upper() == b"CHARSET ":
         cursor.pos += 8
-        name = cursor.astring("a charset").decode("ascii", "replace").upper()
-        if name not in CHARSETS:
-            raise BadCharset
-        charset = CHARSETS[name]
-        cursor.space("what to search for")
+        return parse_in_charset(cursor)
     return _keys(Reader(cursor, charset))
+
+
+def parse_in_charset(cursor: Cursor) -> Key:
+    """name SP keys, as SORT and THREAD have them (RFC 5256 §5). Raises BadSyntax, BadCharset."""
+    name = cursor.astring("a charset").decode("ascii", "replace").upper()
+    if name not in CHARSETS:
+        raise BadCharset
+    cursor.space("what to search for")
+    return _keys(Reader(cursor, CHARSETS[name]))
 
 
 class _Frame:

@@ -346,6 +346,19 @@ Key: TypeAlias = (
 )
 
 
+class Sort(NamedTuple):
+    """SORT, UID SORT (RFC 5256). criteria are names in upper case, each with whether it is reversed."""
+
+    tag: bytes
+    name: str
+    criteria: tuple[tuple[str, bool], ...]
+    key: Key
+
+    @property
+    def uid(self) -> bool:
+        return self.name.startswith("UID ")
+
+
 class Search(NamedTuple):
     """SEARCH, UID SEARCH. The needles are decoded already, whatever charset they came in.
 
@@ -380,6 +393,7 @@ Command: TypeAlias = (
     | Copy
     | UidExpunge
     | Search
+    | Sort
     | GetQuota
     | SetQuota
     | GetMetadata
