@@ -45,6 +45,7 @@ SPF_TERMS = 10  # RFC 7208 §4.6.4: terms that ask DNS, in a record and all it i
 SPF_VOIDS = 2  # §4.6.4: lookups that may find nothing
 SPF_NAMES = 10  # §4.6.4: MX hosts of one mechanism; names of the peer
 SPF_EXPLANATION_CHARS = 400  # of a stranger's exp= text
+DMARC_NAMES = 8  # RFC 9989 §4.10: asked on the way up from one domain
 DKIM_SIGNATURES = 10  # judged of one mail; lists and forwarders leave three or four
 DKIM_SIGNATURE_OCTETS = 16 * 1024  # of one field
 DKIM_BODY_HASHES = 4  # of one mail: two canonicalisations, and l= where it differs
