@@ -114,8 +114,11 @@ def quit_(session: Session, command: wire.Command) -> Handler:
         return
     if session.fetched or session.deleted:
         marks = session.uids(session.fetched), session.uids(session.deleted)
+        # As Dovecot does unless told otherwise: who fetched a mail and said goodbye has read it. Not who may
+        # only read the mailbox, and not a session that broke off.
+        mark_read = session.login is not None and session.login.may_write
         try:
-            yield Work(maildrops.leave, (drop, *marks))
+            yield Work(maildrops.leave, (drop, *marks, mark_read))
         except MailError as error:
             yield Work(give_back, (session,))
             # RFC 1939 §6: what could not be removed stays, and the client must know.

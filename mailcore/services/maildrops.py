@@ -13,6 +13,7 @@ from django.db import transaction
 
 from mailcore.errors import NoSuchMessage
 from mailcore.imap.wire.seqset import collect, compact
+from mailcore.message import flags
 from mailcore.services import events, folders, messages
 
 
@@ -51,10 +52,13 @@ def header_of(maildrop: Maildrop, index: int) -> bytes:
     return bytes(rows[0][0]) + bytes(rows[0][1])
 
 
-def leave(maildrop: Maildrop, fetched: Sequence[int], deleted: Sequence[int] = ()) -> None:
+def leave(
+    maildrop: Maildrop, fetched: Sequence[int], deleted: Sequence[int] = (), mark_read: bool = False
+) -> None:
     """Record which uids were fetched whole and remove the deleted ones, all or none of it.
 
-    What another client has removed meanwhile is no failure. Raises FolderGone.
+    With mark_read those fetched that stay become \\Seen. What another client has removed meanwhile is no
+    failure. Raises FolderGone.
     """
     with transaction.atomic():
         if fetched:
@@ -66,5 +70,7 @@ def leave(maildrop: Maildrop, fetched: Sequence[int], deleted: Sequence[int] = (
                 uids=compact(sorted(fetched)).decode(),
                 data={"via": "pop3"},
             )
+        if mark_read and (stays := sorted(set(fetched) - set(deleted))):
+            messages.set_flags(maildrop.folder_id, collect(stays), add=flags.SEEN, via="pop3")
         if deleted:
             messages.expunge(maildrop.folder_id, collect(sorted(deleted)), only_deleted=False, via="pop3")

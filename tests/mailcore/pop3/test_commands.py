@@ -328,7 +328,7 @@ def test_removes_at_quit():
         server.say(line)
     assert not server.asked(maildrops.leave)
     assert server.say(b"QUIT") == b"+OK Bye\r\n"
-    assert server.asked(maildrops.leave) == [(server.session.drop, [10, 12], [10, 12])]
+    assert server.asked(maildrops.leave) == [(server.session.drop, [10, 12], [10, 12], True)]
     assert server.session.is_over
     assert server.lease.is_released
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from mailcore import limits
-from mailcore.models import Event, Message
+from mailcore.models import Event, Folder, Message
 from mailcore.services import mailboxes, maildrops, tenants
 from tests.servers import wait_for
 
@@ -123,6 +123,7 @@ def test_tells_what_was_fetched_and_deleted(maild, alice, connect):
     client.rest()
     assert list(Event.objects.filter(mailbox_id=alice.mailbox.pk).values_list("kind", "uids", "data")) == [
         ("fetched", "1:2", {"via": "pop3"}),
+        ("read", "1", {"via": "pop3"}),
         ("deleted", "2", {"via": "pop3"}),
     ]
 
@@ -138,6 +139,7 @@ def test_deletes_nothing_when_the_connection_is_lost(maild, alice, connect):
     client.close()
     wait_for(lambda: no_session_is_open(maild), 5)
     assert count(alice) == 2
+    assert Folder.objects.get(mailbox_id=alice.mailbox.pk, role="inbox").unseen_count == 2
     # What went out is told all the same.
     assert Event.objects.get(mailbox_id=alice.mailbox.pk, kind="fetched").uids == "1"
 

@@ -3,6 +3,7 @@
 import pytest
 
 from mailcore.errors import FolderGone, NoSuchMessage
+from mailcore.message.flags import SEEN
 from mailcore.models import Event, Message
 from mailcore.services import folders, maildrops, messages
 from mailcore.services.messages import Filing, Mail, Unit
@@ -73,3 +74,16 @@ def test_leaves_all_or_nothing(alice, drop, monkeypatch):
     with pytest.raises(FolderGone):
         maildrops.leave(drop, [1], [2])
     assert not Event.objects.filter(kind="fetched").exists()
+
+
+def test_what_was_fetched_and_stays_has_been_read(alice, drop):
+    maildrops.leave(drop, [1, 3], [3], mark_read=True)
+    seen = Message.objects.filter(mailbox_id=alice.mailbox.pk).order_by("uid").values_list("uid", "flags")
+    assert [(uid, flags & SEEN) for uid, flags in seen] == [(1, SEEN), (2, 0)]
+    facts = Event.objects.filter(mailbox_id=alice.mailbox.pk).values_list("kind", "uids")
+    assert list(facts) == [("fetched", "1,3"), ("read", "1"), ("deleted", "3")]
+
+
+def test_marks_nothing_unless_told_to(alice, drop):
+    maildrops.leave(drop, [1])
+    assert not Message.objects.filter(mailbox_id=alice.mailbox.pk, flags=SEEN).exists()
