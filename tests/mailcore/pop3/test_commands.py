@@ -389,3 +389,11 @@ def test_who_may_only_read_deletes_nothing():
     assert server.say(b"DELE 1").startswith(b"-ERR")
     assert b"change" in server.say(b"DELE 1")
     assert server.say(b"RETR 1").startswith(b"+OK")
+
+
+def test_who_may_only_read_marks_nothing_as_read():
+    server = Server()
+    server.session.login = replace(server.session.login, rights=int(Rights.READ))
+    server.say(b"RETR 1")
+    server.say(b"QUIT")
+    assert server.asked(maildrops.leave) == [(server.session.drop, [10], [], False)]
