@@ -6,6 +6,7 @@ says how often each is run by itself, which makes lost wake-ups good; without Re
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -14,6 +15,9 @@ from celery import shared_task
 from mailcore.outside import clock
 from mailcore.postman import postman
 from mailcore.services import closing, domains, events, queue, storage, textindex
+
+
+_indexing = threading.Lock()
 
 
 @shared_task
@@ -60,8 +64,14 @@ def sweep_contents() -> None:
 @shared_task
 def index_text() -> None:
     """Make the text index of mail that came in, at half speed: whoever waits goes first."""
-    pause = _Pause()
-    _until_done(lambda: textindex.sweep(pause))
+    # A long one is still under way when the next is due: two would do the same work twice.
+    if not _indexing.acquire(blocking=False):
+        return
+    try:
+        pause = _Pause()
+        _until_done(lambda: textindex.sweep(pause))
+    finally:
+        _indexing.release()
 
 
 @shared_task

@@ -87,3 +87,17 @@ def test_close_mailboxes_finishes_what_remove_began(cast):
     tasks.close_mailboxes()
     assert not type(cast.bob.mailbox).objects.filter(pk=cast.bob.mailbox.pk).exists()
     assert not type(cast.charlie.tenant).objects.filter(pk=cast.charlie.tenant.pk).exists()
+
+
+def test_indexes_once_at_a_time(monkeypatch):
+    calls = []
+
+    def sweep(pause):
+        calls.append(True)
+        tasks.index_text()  # the next one comes while this is under way
+        return 0
+
+    monkeypatch.setattr(tasks.textindex, "sweep", sweep)
+    tasks.index_text()
+    tasks.index_text()
+    assert len(calls) == 2
