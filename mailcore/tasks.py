@@ -16,7 +16,6 @@ from mailcore.outside import clock
 from mailcore.postman import postman
 from mailcore.services import closing, domains, events, queue, storage, textindex
 
-
 _indexing = threading.Lock()
 
 
