@@ -2,6 +2,7 @@
 
 import email
 import functools
+import imaplib
 import os
 import random
 import re
@@ -20,6 +21,7 @@ from tests.service import Service, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 MAILBOXES = [f"u{number}@acme.test" for number in range(4)]
+PASSWORD = "a long enough password"
 
 
 def prepare(service: Service) -> Service:
@@ -27,7 +29,7 @@ def prepare(service: Service) -> Service:
     service.manage("migrate", "-v0")
     service.manage("tenant", "add", "Acme", "--slug", "acme")
     service.manage("domain", "add", "acme.test", "--tenant", "acme", "--verified")
-    lines = "".join(f"{address},a long enough password\n" for address in MAILBOXES)
+    lines = "".join(f"{address},{PASSWORD}\n" for address in MAILBOXES)
     service.manage("mailbox", "add", "--csv", "-", given=lines)
     return service
 
@@ -38,7 +40,13 @@ def message(name: str, size: int = 2000) -> bytes:
 
 
 class Sender(threading.Thread):
-    """Hands over messages until told to stop; remembers which were acknowledged. Never sends one twice."""
+    """Hands over messages until told to stop; remembers which were acknowledged. Never sends one twice.
+
+    Nobody knocks while the service is down: on loopback a port that nobody listens at may be given to the
+    very socket that calls it, which then talks to itself and keeps the service from coming back.
+    """
+
+    is_up = threading.Event()
 
     def __init__(self, service: Service, number: int) -> None:
         super().__init__(daemon=True)
@@ -50,17 +58,40 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         while not self.stopping.is_set():
+            if not self.is_up.wait(0.1):
+                continue
             try:
-                with smtplib.SMTP("127.0.0.1", self.service.ports["smtp"], timeout=10) as smtp:
-                    while not self.stopping.is_set():
-                        self.sent += 1
-                        name = f"{self.number}.{self.sent}@example.org"
-                        size = 300_000 if self.sent % 10 == 0 else 2000
-                        recipients = random.sample(MAILBOXES, 2)
-                        smtp.sendmail("ann@example.org", recipients, message(name, size))
-                        self.acknowledged += [(name, recipient) for recipient in recipients]
-            except (OSError, smtplib.SMTPException):
+                self.talk()
+            except (OSError, smtplib.SMTPException, imaplib.IMAP4.error):
                 time.sleep(0.05)
+
+    def talk(self) -> None:
+        """One connection, for as long as it lives."""
+        with smtplib.SMTP("127.0.0.1", self.service.ports["smtp"], timeout=10) as smtp:
+            while not self.stopping.is_set():
+                name, raw = self.next()
+                recipients = random.sample(MAILBOXES, 2)
+                smtp.sendmail("ann@example.org", recipients, raw)
+                self.acknowledged += [(name, recipient) for recipient in recipients]
+
+    def next(self) -> tuple[str, bytes]:
+        self.sent += 1
+        name = f"{self.number}.{self.sent}@example.org"
+        return name, message(name, 300_000 if self.sent % 10 == 0 else 2000)
+
+
+class Appender(Sender):
+    """The same by IMAP."""
+
+    def talk(self) -> None:
+        address = MAILBOXES[self.number % len(MAILBOXES)]
+        with imaplib.IMAP4("127.0.0.1", self.service.ports["imap"], timeout=10) as imap:
+            imap.login(address, PASSWORD)
+            while not self.stopping.is_set():
+                name, raw = self.next()
+                status, _ = imap.append("Archive", None, None, raw)
+                assert status == "OK"
+                self.acknowledged.append((name, address))
 
 
 def count(senders: list[Sender]) -> int:
@@ -87,15 +118,18 @@ def found_in(service: Service, folder: Path) -> list[tuple[str, str]]:
 
 @pytest.mark.timeout(180)
 def test_every_acknowledged_message_is_there_once_after_kills(start_service, tmp_path):
-    service = prepare(start_service("maild", "--only", "mx", started=False))
-    senders = [Sender(service, number) for number in range(6)]
+    service = prepare(start_service("maild", "--only", "mx,imap", started=False))
+    appenders = [Appender(service, number) for number in range(4, 7)]
+    senders = [Sender(service, number) for number in range(4)] + appenders
     for sender in senders:
         sender.start()
     for _ in range(5):
         service.start()
+        Sender.is_up.set()
         enough = count(senders) + 40
         wait_for(functools.partial(has_reached, senders, enough), 30, "mail flows")
         time.sleep(random.random() * 0.5)
+        Sender.is_up.clear()
         service.kill()
     for sender in senders:
         sender.stopping.set()
@@ -106,10 +140,14 @@ def test_every_acknowledged_message_is_there_once_after_kills(start_service, tmp
     assert len(found) == len(set(found)), "a message is there twice"
     assert acknowledged <= set(found), f"{len(acknowledged - set(found))} acknowledged messages are lost"
     assert len(acknowledged) > 200
+    assert count(appenders) > 20
 
 
 SYNC = re.compile(r"\b(?:fsync|fdatasync)\(\d+<([^>]*)>")
-SAID = re.compile(r"\b(?:write|writev|sendto|sendmsg)\(\d+<[^>]*>.*?(354 End|250 2\.0\.0 OK: filed)")
+SAID = re.compile(
+    r"\b(?:write|writev|sendto|sendmsg)\(\d+<[^>]*>.*?"
+    r"(354 End|\+ |250 2\.0\.0 OK: filed|OK \[APPENDUID)"
+)
 
 
 def trace(service: Service, log: Path) -> subprocess.Popen:
@@ -131,15 +169,23 @@ def trace(service: Service, log: Path) -> subprocess.Popen:
 
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
-def test_syncs_octets_and_database_before_each_250(start_service, tmp_path):
-    service = prepare(start_service("maild", "--only", "mx", started=False))
+@pytest.mark.parametrize("protocol", ["smtp", "imap"])
+def test_syncs_octets_and_database_before_each_yes(start_service, tmp_path, protocol):
+    """Before 250 to a message, and before OK to an APPEND."""
+    service = prepare(start_service("maild", "--only", "mx,imap", started=False))
     log = tmp_path / "strace"
     process = trace(service, log)
+    raws = [message(f"{number}@example.org", 300_000 if number % 2 else 1000) for number in range(5)]
     try:
-        with smtplib.SMTP("127.0.0.1", service.ports["smtp"], timeout=30) as smtp:
-            for number in range(5):
-                size = 300_000 if number % 2 else 1000
-                smtp.sendmail("ann@example.org", MAILBOXES[:2], message(f"{number}@example.org", size))
+        if protocol == "smtp":
+            with smtplib.SMTP("127.0.0.1", service.ports["smtp"], timeout=30) as smtp:
+                for raw in raws:
+                    smtp.sendmail("ann@example.org", MAILBOXES[:2], raw)
+        else:
+            with imaplib.IMAP4("127.0.0.1", service.ports["imap"], timeout=30) as imap:
+                imap.login(MAILBOXES[0], PASSWORD)
+                for raw in raws:
+                    assert imap.append("INBOX", None, None, raw)[0] == "OK"
     finally:
         # strace ends with what it watches; it does not pass signals on.
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii")
@@ -154,7 +200,7 @@ def test_syncs_octets_and_database_before_each_250(start_service, tmp_path):
         if match := SYNC.search(line):
             synced.add(match[1])
         elif match := SAID.search(line):
-            if match[1].startswith("354"):
+            if match[1].startswith(("354", "+")):
                 synced = set()
             else:
                 said.append(synced)
@@ -162,7 +208,7 @@ def test_syncs_octets_and_database_before_each_250(start_service, tmp_path):
     for number, synced in enumerate(said):
         if is_sqlite:
             assert any(path.endswith("-wal") for path in synced), (
-                f"250 for {number} before the database was synced"
+                f"yes to {number} before the database was synced"
             )
         if number % 2:
             files = [path for path in synced if "/blobs/" in path]
