@@ -9,9 +9,7 @@ import time
 import pytest
 
 from tests.service import wait_for
-from tests.walks.test_durable import MAILBOXES, found_in, message, prepare
-
-PASSWORD = "a long enough password"
+from tests.walks.test_durable import MAILBOXES, PASSWORD, found_in, message, prepare
 
 
 class Appender(threading.Thread):
