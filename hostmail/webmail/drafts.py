@@ -94,7 +94,10 @@ def build(place: Place, letter: Letter, name: str) -> tuple[bytes, list[str]]:
         in_reply_to=letter.in_reply_to or None,
         references=letter.references,
     )
-    return compose.build(draft), [address for _name, address in (*to, *cc, *bcc)]
+    raw = compose.build(draft)
+    if bcc:  # for the draft, and for the sender's own copy: submission takes it from what leaves
+        raw = fields.prepend(raw, encode.address_field("Bcc", bcc))
+    return raw, [address for _name, address in (*to, *cc, *bcc)]
 
 
 def store(place: Place, letter: Letter, name: str) -> tuple[int, int]:
@@ -103,8 +106,6 @@ def store(place: Place, letter: Letter, name: str) -> tuple[int, int]:
     Raises what build raises, OverQuota.
     """
     raw, _recipients = build(place, letter, name)
-    if letter.bcc.strip():
-        raw = fields.prepend(raw, encode.address_field("Bcc", people(letter.bcc)))
     if letter.about:
         raw = fields.prepend(raw, encode.text_field(ABOUT, letter.about))
     box = place.mailbox

@@ -29,7 +29,7 @@ from mailcore.errors import (
     TenantSuspended,
     TooManyRecipients,
 )
-from mailcore.message import compose, fields, flags, trace
+from mailcore.message import compose, encode, fields, flags, trace
 from mailcore.message.address import Path, parse_path
 from mailcore.models import Domain, Mailbox, Submission
 from mailcore.outside import clock
@@ -195,8 +195,8 @@ def steps(origin: Origin, raw: bytes, recipients: Sequence[Recipient]) -> Steps:
         raise BadMessage("The message has no recipients")
     if len(recipients) > limits.SMTP_RECIPIENTS:
         raise TooManyRecipients
-    prepared, from_field = _prepare(origin, sender, raw)
-    plan = _Plan(origin, sender, prepared, recipients)
+    prepared, from_field, copy = _prepare(origin, sender, raw)
+    plan = _Plan(origin, sender, prepared, copy, recipients)
     yield Unit(
         plan.mails,
         trace=origin.trace,
@@ -211,12 +211,14 @@ def steps(origin: Origin, raw: bytes, recipients: Sequence[Recipient]) -> Steps:
 # --- The octets ------------------------------------------------------------------------------------------
 
 
-def _prepare(origin: Origin, sender: Sender, raw: bytes) -> tuple[Prepared, str]:
-    """The mail as it leaves: complete, plainly from its sender, signed. With its author's address."""
+def _prepare(origin: Origin, sender: Sender, raw: bytes) -> tuple[Prepared, str, Prepared]:
+    """The mail as it leaves: complete, plainly from its sender, signed; its author's address; and the
+    sender's own copy, which alone says whom else it went to (RFC 5322 §3.6.3)."""
     if len(raw) > settings.HOSTMAIL_MAX_MESSAGE:
         raise MessageTooBig
     if b"\0" in raw:
         raise BadMessage("NUL is not allowed in a message (RFC 5322 section 3.5)")
+    blind = _blind_fields(raw) if sender.files_sent(origin) else b""
     fallback = origin.reverse_path or _own_address(sender)
     domain = fallback.rpartition("@")[2] or settings.HOSTMAIL_HOSTNAME
     raw = compose.complete(raw, message_id_domain=domain, now=clock.now())
@@ -231,7 +233,15 @@ def _prepare(origin: Origin, sender: Sender, raw: bytes) -> tuple[Prepared, str]
     except NotYours as error:
         unproven = _not_yours(sender.tenant_id, _first_address(raw))
         raise unproven if isinstance(unproven, DomainUnverified) else error from error
-    return messages.prepare(_sign(raw, sender.tenant_id, path)), str(path)
+    raw = _sign(raw, sender.tenant_id, path)
+    prepared = messages.prepare(raw)
+    return prepared, str(path), messages.prepare(fields.prepend(raw, blind)) if blind else prepared
+
+
+def _blind_fields(raw: bytes) -> bytes:
+    """The Bcc fields, as compose.complete takes them away."""
+    header = encode.crlf(raw[: fields.body_start(raw)])
+    return b"".join(header[start:end] for name, start, end in fields.iter_fields(header) if name == "bcc")
 
 
 def _own_address(sender: Sender) -> str:
@@ -298,9 +308,14 @@ class _Plan:
     """The unit of one submission: which mails for whom, and the rows beside them."""
 
     def __init__(
-        self, origin: Origin, sender: Sender, prepared: Prepared, recipients: Sequence[Recipient]
+        self,
+        origin: Origin,
+        sender: Sender,
+        prepared: Prepared,
+        copy: Prepared,
+        recipients: Sequence[Recipient],
     ) -> None:
-        self.origin, self.sender, self.prepared = origin, sender, prepared
+        self.origin, self.sender, self.prepared, self.copy = origin, sender, prepared, copy
         self.submission: Submission | None = None
         recipients = list({one.address: one for one in recipients}.values())
         here = [one for one in recipients if one.route.is_ours]
@@ -333,7 +348,10 @@ class _Plan:
         if self.sender.files_sent(self.origin):
             copy = Filing(self.sender.tenant_id, self.sender.mailbox_id, "sent", flags=flags.SEEN)
             # The sender's own copy is what they wrote, without our trace in front.
-            mails = [Mail(self.prepared, [copy], keep_for=keep_for)]
+            if self.copy is self.prepared:
+                mails = [Mail(self.prepared, [copy], keep_for=keep_for)]
+            else:
+                mails = [Mail(self.prepared, [], keep_for=keep_for), Mail(self.copy, [copy])]
             if local:
                 mails.append(Mail(self.prepared, local, prefix))
         else:

@@ -19,7 +19,7 @@ from mailcore.errors import (
     TenantSuspended,
     TooManyRecipients,
 )
-from mailcore.message import flags
+from mailcore.message import fields, flags
 from mailcore.models import Content, Event, Folder, Message, QueueEntry, Submission
 from mailcore.services import addresses, mailboxes, messages, outbound, tenants
 from tests.cast import Cast, make_domain, make_mailbox
@@ -88,6 +88,26 @@ def test_webmail_files_a_copy_in_sent(cast):
     assert messages.raw_of(inbox.content_id).prefix.startswith(
         b"Return-Path: <alice@acme.test>\r\nReceived: "
     )
+
+
+def test_only_the_senders_own_copy_names_the_blind_recipients(cast):
+    raw = (
+        b"From: alice@acme.test\r\nTo: x@example.org\r\nBcc: bob@acme.test,\r\n secret@example.net\r\n"
+        b"Subject: x\r\n\r\nline\r\n"
+    )
+    submission = send(
+        cast.alice, "x@example.org", "bob@acme.test", "secret@example.net", raw=raw, source="webmail"
+    )
+    assert b"ecret" not in kept(submission).raw
+    sent = Message.objects.get(mailbox_id=cast.alice.mailbox.pk)
+    copy = messages.raw_of(sent.content_id)
+    assert copy.prefix == b""
+    assert fields.get(copy.header, "bcc") == "bob@acme.test, secret@example.net"
+    assert (copy.body, sent.content_id != submission.content_id) == (b"line\r\n", True)
+    inbox = Message.objects.get(mailbox_id=cast.bob.mailbox.pk)
+    assert inbox.content_id not in (sent.content_id,)
+    assert b"ecret" not in messages.raw_of(inbox.content_id).raw
+    assert states()["secret@example.net"] == "waiting"
 
 
 @pytest.mark.parametrize("source", ["smtp", "api"])
