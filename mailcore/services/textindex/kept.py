@@ -31,11 +31,7 @@ def squeeze(octets: bytes) -> bytes:
 
 
 def unsqueeze(octets: bytes) -> bytes:
-    made = getattr(_local, "decompressor", None)
-    if made is None:
-        made = _local.decompressor = zstandard.ZstdDecompressor()
-    whole: bytes = made.decompress(octets)
-    return whole
+    return messages.octets.decompress(messages.octets.ZSTD, octets)
 
 
 class State(NamedTuple):
