@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.service import wait_for
-from tests.walks.test_durable import MAILBOXES, PASSWORD, found_in, message, prepare
+from tests.walks.test_durable import MAILBOXES, PASSWORD, count, found_in, has_reached, message, prepare
 
 
 class Appender(threading.Thread):
@@ -50,14 +50,6 @@ class Appender(threading.Thread):
                 self.acknowledged += [(name, self.address) for name in names]
                 return
         raise OSError("the connection has ended")
-
-
-def count(appenders: list[Appender]) -> int:
-    return sum(len(each.acknowledged) for each in appenders)
-
-
-def has_reached(appenders: list[Appender], enough: int) -> bool:
-    return count(appenders) > enough
 
 
 @pytest.mark.timeout(180)
