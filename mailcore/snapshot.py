@@ -38,7 +38,7 @@ class Snapshot:
     mailbox_id: int
     uidvalidity: int
     uidnext: int
-    # The mailbox's counter at this moment, and the highest one this folder was changed at.
+    # The mailbox's counter at this moment, and the one this folder was last changed at: HIGHESTMODSEQ.
     modseq: int
     highest: int
     uids: array[int]
@@ -193,19 +193,23 @@ def load(state: messages.FolderState) -> Snapshot:
     finally:
         if collecting:
             gc.enable()
+    # Who changes the folder meanwhile has the lock on its mailbox: a row of that change means that all before
+    # it are here too, and the snapshot is as young as its youngest row.
+    youngest = max(columns[3], default=0)
+    modseq = max(state.modseq, youngest)
     return Snapshot(
         state.folder_id,
         state.mailbox_id,
         state.uidvalidity,
-        state.uidnext,
-        state.modseq,
-        max(state.folder_modseq, 1),
+        max(state.uidnext, max(columns[0], default=0) + 1),
+        modseq,
+        max(state.folder_modseq, youngest, 1),
         array("I", columns[0]),
         array("H", columns[1]),
         array("q", columns[2]),
         array("q", columns[3]),
         tuple(messages.keyword_names(state.mailbox_id)),
-        state.modseq,
+        modseq,
     )
 
 
@@ -245,7 +249,7 @@ def refresh(known: Snapshot, state: messages.FolderState) -> Snapshot:
         known.uidvalidity,
         max(since.uidnext, known.uidnext),
         since.modseq,
-        since.modseq if since.rows or since.gone else known.highest,
+        max(since.folder_modseq, known.highest),
         uids,
         flags,
         keywords,

@@ -12,6 +12,7 @@ from mailcore import limits, snapshot
 from mailcore.errors import FolderGone
 from mailcore.message.flags import DELETED, FLAGGED, SEEN
 from mailcore.services import folders, messages, sql
+from mailcore.services.messages import read
 from mailcore.snapshot import Snapshot, Snapshots
 from tests.mailcore.imap.commands.reading import Inbox, mail
 
@@ -54,6 +55,62 @@ def test_has_what_the_database_has_after_any_changes(inbox):
             uid for uid, _, _, modseq in rows(now) if modseq > before.modseq
         }
         before = now
+
+
+def test_highest_is_when_the_folder_last_changed(inbox):
+    known = Snapshots()
+    inbox.file(mail(), mail())
+    for change in (
+        lambda: inbox.file(mail()),
+        lambda: messages.set_flags(inbox.folder_id, [(1, 1)], add=SEEN),
+        lambda: inbox.expunge([(2, 2)]),
+        lambda: (inbox.file(mail()), folders.create(inbox.person.mailbox.pk, "Other")),
+        lambda: messages.copy(inbox.folder_id, [(1, 1)], folders.by_role(inbox.person.mailbox.pk, "sent")),
+    ):
+        change()
+        state = messages.folder_state(inbox.folder_id)
+        assert known.current(inbox.folder_id).highest == state.folder_modseq
+        assert Snapshots().current(inbox.folder_id).highest == state.folder_modseq
+
+
+def once(function, before):
+    """function, but the first time before() is called first."""
+    left = [before]
+
+    def called(*arguments):
+        if left:
+            left.pop()()
+        return function(*arguments)
+
+    return called
+
+
+def change_two(inbox) -> None:
+    messages.set_flags(inbox.folder_id, [(1, 1)], add=SEEN)
+    messages.set_flags(inbox.folder_id, [(2, 2)], add=SEEN)
+    inbox.file(mail())
+
+
+def test_is_as_young_as_its_youngest_row(inbox, monkeypatch):
+    """Somebody changes the folder after its state was read and before its rows are: no row is ahead."""
+    inbox.file(mail(), mail())
+    meanwhile = once(messages.message_rows, lambda: change_two(inbox))
+    monkeypatch.setattr(messages, "message_rows", meanwhile)
+    one = Snapshots().current(inbox.folder_id)
+    state = messages.folder_state(inbox.folder_id)
+    assert (one.modseq, one.highest, one.uidnext) == (state.modseq, state.folder_modseq, state.uidnext)
+    assert rows(one) == messages.message_rows(inbox.folder_id)
+
+
+def test_no_row_of_a_refresh_is_ahead_of_it(inbox, monkeypatch):
+    known = Snapshots()
+    inbox.file(mail(), mail())
+    known.current(inbox.folder_id)
+    messages.set_flags(inbox.folder_id, [(1, 1)], add=FLAGGED)
+    monkeypatch.setattr(read, "_message_rows_of", once(read._message_rows_of, lambda: change_two(inbox)))
+    one = known.current(inbox.folder_id)
+    assert max(one.modseqs) <= one.modseq
+    assert rows(one) == messages.message_rows(inbox.folder_id)
 
 
 def test_never_changes(inbox):

@@ -116,16 +116,27 @@ def message_rows(folder_id: int) -> list[tuple[int, int, int, int]]:
 @dataclass(frozen=True, slots=True)
 class ChangesSince:
     """What happened in a folder after a modseq: rows (uid, flags, keywords, modseq) that are new or changed
-    and still there, and the uids that went. modseq is what to ask from next time."""
+    and still there, and the uids that went. modseq is what to ask from next time, folder_modseq when the
+    folder last changed."""
 
     modseq: int
     rows: list[tuple[int, int, int, int]]
     gone: list[int]
     uidnext: int = 0
+    folder_modseq: int = 0
 
 
 def changes_since(folder_id: int, modseq: int) -> ChangesSince:
-    """Raises FolderGone."""
+    """No row is younger than the modseq that comes with it: what a client is told then is never ahead of
+    what it has not been told yet (RFC 7162 §3.2). Raises FolderGone."""
+    while True:
+        since = _changes_since(folder_id, modseq)
+        if all(row[3] <= since.modseq for row in since.rows):
+            return since
+
+
+def _changes_since(folder_id: int, modseq: int) -> ChangesSince:
+    """The same, unless somebody changes the folder while it is read."""
     state = folder_state(folder_id)
     touched: set[int] = set()
     gone: set[int] = set()
@@ -138,8 +149,8 @@ def changes_since(folder_id: int, modseq: int) -> ChangesSince:
         )
     # A uid never comes back (RFC 9051 §2.3.1.1): what is gone is gone.
     touched -= gone
-    rows = list(_message_rows_of(folder_id, sorted(touched)))
-    return ChangesSince(state.modseq, [row for row in rows if row[3] > modseq], sorted(gone), state.uidnext)
+    rows = [row for row in _message_rows_of(folder_id, sorted(touched)) if row[3] > modseq]
+    return ChangesSince(state.modseq, rows, sorted(gone), state.uidnext, state.folder_modseq)
 
 
 def changed_count(folder_id: int, modseq: int) -> int:

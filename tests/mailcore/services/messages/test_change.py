@@ -138,7 +138,10 @@ def test_tells_changes_since_a_modseq(store, box):
     since = messages.changes_since(inbox, known)
     assert [row[:2] for row in since.rows] == [(1, DELETED), (6, 0)]
     assert since.gone == [2]
-    assert messages.changes_since(inbox, since.modseq) == messages.ChangesSince(since.modseq, [], [], 7)
+    state = messages.folder_state(inbox)
+    assert (since.modseq, since.folder_modseq, since.uidnext) == (state.modseq, state.folder_modseq, 7)
+    later = messages.changes_since(inbox, since.modseq)
+    assert (later.modseq, later.rows, later.gone) == (since.modseq, [], [])
 
 
 def test_says_when_the_folder_is_gone(store, box):
