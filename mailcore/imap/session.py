@@ -109,6 +109,8 @@ class Spec:
     handler: Callable[[Session, Any], Handler]
     # Its answers use sequence numbers: nothing may be expunged before it ends (RFC 9051 §7.5.1).
     uses_seqs: bool = False
+    # The same for a UID command that means messages by sequence number (RFC 7162 §3.2.10.2).
+    names_seqs: Callable[[Any], bool] = field(default=lambda command: False)
     # Whether this very command is answered from memory, on the event loop; a service is called in a thread.
     on_loop: Callable[[Session, Any], bool] = field(default=lambda session, command: False)
     # Whether news are told before the tagged answer.
@@ -138,6 +140,7 @@ class Session:
         "enabled",
         "failures",
         "folder_name",
+        "knows_modseqs",
         "login",
         "on_loop",
         "snapshots",
@@ -154,6 +157,8 @@ class Session:
         self.view: View | None = None
         self.folder_name = ""
         self.enabled: frozenset[str] = frozenset()
+        # The client has given a "CONDSTORE enabling command" (RFC 7162 §3.1).
+        self.knows_modseqs = False
         self.failures = 0
         # Set by the server for each step: on its event loop, or in a database thread.
         self.on_loop = False
@@ -204,6 +209,13 @@ class Session:
         self.view, self.folder_name = view, name
         self.state = State.SELECTED
 
+    def tell_modseqs(self) -> list[bytes]:
+        """The client knows modseqs: from here on all news have them. What it is told first."""
+        if self.knows_modseqs:
+            return []
+        self.knows_modseqs = True
+        return [self.view.tell_modseqs()] if self.view is not None else []
+
     def unselect(self) -> None:
         """Leave the selected folder, if there is one. May call a service."""
         if self.view is not None and self.view.is_claiming:
@@ -237,7 +249,7 @@ class Session:
             answer, tells_news = responses.no(Unexpected.text, tag=tag, code=b"SERVERBUG"), False
         if tells_news and self.view is not None:
             try:
-                yield from self.poll(may_expunge=not spec.uses_seqs)
+                yield from self.poll(may_expunge=not (spec.uses_seqs or spec.names_seqs(command)))
             except FolderGone:
                 # Somebody deleted it: there is nothing left to be told about it (RFC 2180 §3.3).
                 answer += responses.bye("The selected folder was deleted")

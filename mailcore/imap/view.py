@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mailcore.errors import BadSyntax
 from mailcore.imap.wire import responses, seqset
@@ -22,7 +22,10 @@ if TYPE_CHECKING:  # it knows the database, this does not
     from mailcore.snapshot import Snapshot
 
 RECENT = "\\Recent"
-_NOTHING: Mapping[int, tuple[int, int]] = {}
+# What a client believes of a message: flags, keywords, and the modseq it was told with them, 0 if none.
+Belief: TypeAlias = tuple[int, int, int]
+_NOTHING: Mapping[int, Belief] = {}
+_UNKNOWN: Belief = (-1, -1, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +39,29 @@ class Picked:
 class View:
     """One selected folder of one session."""
 
-    __slots__ = ("claimed", "first_recent", "is_read_only", "shown", "silent", "snapshot", "told")
+    __slots__ = (
+        "claimed", "first_recent", "is_read_only", "shown", "silent", "snapshot", "tells_modseqs", "told",
+        "whole",
+    )  # fmt: skip
 
-    def __init__(self, snapshot: Snapshot, *, is_read_only: bool, first_recent: int) -> None:
+    def __init__(
+        self, snapshot: Snapshot, *, is_read_only: bool, first_recent: int, tells_modseqs: bool = False
+    ) -> None:
         self.snapshot = snapshot
         self.shown: array[int] = snapshot.uids
-        # Changes up to this modseq have been told.
+        # Changes up to this modseq have been told, but for what is held back.
         self.told = snapshot.modseq
+        # All up to this one: where a client that loses its connection now may go on from (RFC 7162 §3.2).
+        self.whole = snapshot.highest
+        # The client wants uid and modseq with all news (RFC 7162 §3.2.4).
+        self.tells_modseqs = tells_modseqs
         self.is_read_only = is_read_only
         # Messages from this uid on are \Recent in this session.
         self.first_recent = first_recent
         # No later session finds those below this uid recent.
         self.claimed = snapshot.uidnext
-        # What this client believes since it was told last: uid to (flags, keywords); not to be told back.
-        self.silent: Mapping[int, tuple[int, int]] = _NOTHING
+        # What this client believes since it was told last, by uid; not to be told back.
+        self.silent: Mapping[int, Belief] = _NOTHING
 
     # --- numbers ------------------------------------------------------------------------------------
 
@@ -78,6 +90,24 @@ class View:
         """The same as ranges of uids, for the services; only what is meant lies between their ends."""
         return [(self.shown[start], self.shown[stop - 1]) for start, stop in self.slices(numbers, uid=uid)]
 
+    def changed_since(self, slices: list[tuple[int, int]], modseq: int) -> list[tuple[int, int]]:
+        """What of slices is new or changed after modseq, and still there."""
+        snapshot, shown = self.snapshot, self.shown
+        if modseq >= snapshot.highest:
+            return []
+        places: list[int] = []
+        for start, stop in slices:
+            if shown is snapshot.uids:
+                places += [at for at, own in enumerate(snapshot.modseqs[start:stop], start) if own > modseq]
+            else:
+                places += [at for at in range(start, stop) if self.modseq_of(shown[at]) > modseq]
+        return [(first, last + 1) for first, last in seqset.collect(places)]
+
+    def modseq_of(self, uid: int) -> int:
+        """The modseq this client was told of for a message, 0 when it is gone."""
+        at = self.snapshot.index(uid)
+        return self.snapshot.modseqs[at] if at >= 0 else 0
+
     def seq(self, uid: int) -> int:
         """The sequence number of a uid, 0 if the client does not know it."""
         at = bisect_left(self.shown, uid)
@@ -90,12 +120,20 @@ class View:
         """
         silent = dict(self.silent)
         for uid in uids:
-            believed = silent.get(uid)
-            if believed is None and (at := self.snapshot.index(uid)) >= 0:
-                believed = self.snapshot.flags[at], self.snapshot.keywords[at]
+            believed = silent.get(uid) or self._known(uid)
             if believed is not None:
-                silent[uid] = change(*believed)
+                silent[uid] = (*change(*believed[:2]), 0)
         self.silent = silent
+
+    def _known(self, uid: int) -> Belief | None:
+        snapshot = self.snapshot
+        at = snapshot.index(uid)
+        return (snapshot.flags[at], snapshot.keywords[at], snapshot.modseqs[at]) if at >= 0 else None
+
+    def known_at(self, uid: int, modseq: int) -> tuple[int, int] | None:
+        """Flags and keywords that this client was told of and that were so at modseq, if there are any."""
+        known = self._known(uid)
+        return known[:2] if known is not None and known[2] <= modseq else None
 
     def keep_silent(self, snapshot: Snapshot, uids: Iterable[int], modseq: int) -> None:
         """This client is told what it changed at modseq: the next update need not, if it stays so."""
@@ -103,26 +141,26 @@ class View:
         for uid in uids:
             at = snapshot.index(uid)
             if at >= 0 and snapshot.modseqs[at] == modseq:
-                silent[uid] = (snapshot.flags[at], snapshot.keywords[at])
+                silent[uid] = (snapshot.flags[at], snapshot.keywords[at], modseq)
         self.silent = silent
 
     # --- flags --------------------------------------------------------------------------------------
 
-    def flags_of(self, uid: int) -> bytes | None:
-        """The flag list of a message, None when it is gone."""
+    def news_of(self, uid: int, *, with_uid: bool, with_flags: bool = True) -> bytes | None:
+        """A FETCH answer that nobody asked for in so many words, None when the message is gone."""
         at = self.snapshot.index(uid)
-        if at < 0:
-            return None
-        return self.flag_list(self.snapshot.flags[at], self.snapshot.keywords[at], uid >= self.first_recent)
+        return self._fetch(self.snapshot, at, with_uid=with_uid, with_flags=with_flags) if at >= 0 else None
 
-    def fetch_flags(self, uid: int, *, with_uid: bool) -> bytes | None:
-        """A FETCH answer with the flags of a message, None when it is gone."""
-        flags = self.flags_of(uid)
-        if flags is None:
-            return None
-        pieces = [b"FLAGS " + flags]
-        if with_uid:
+    def _fetch(self, snapshot: Snapshot, at: int, *, with_uid: bool, with_flags: bool = True) -> bytes:
+        uid = snapshot.uids[at]
+        pieces = []
+        if with_flags:
+            flags = self.flag_list(snapshot.flags[at], snapshot.keywords[at], uid >= self.first_recent)
+            pieces.append(b"FLAGS " + flags)
+        if with_uid or self.tells_modseqs:
             pieces.append(b"UID %d" % uid)
+        if self.tells_modseqs:
+            pieces.append(b"MODSEQ (%d)" % snapshot.modseqs[at])
         return responses.fetch(self.seq(uid), pieces)
 
     def flag_list(self, flags: int, keywords: int, is_recent: bool) -> bytes:
@@ -148,7 +186,7 @@ class View:
         """What to tell the client about a newer snapshot. Without may_expunge what went is held back."""
         old = self.shown
         if new is self.snapshot and (old is new.uids or not may_expunge):
-            return []
+            return [] if old is new.uids else self._whole()
         out: list[bytes] = []
         if new.names is not self.snapshot.names and new.names != self.snapshot.names:
             # Before the first FETCH that has a new keyword (RFC 9051 §7.3.5).
@@ -161,14 +199,12 @@ class View:
             at = new.index(uid)
             if at < 0:
                 continue
-            value = (new.flags[at], new.keywords[at])
-            if self.silent.get(uid) == value:
+            believed = self.silent.get(uid, _UNKNOWN)
+            is_known = believed[:2] == (new.flags[at], new.keywords[at])
+            if is_known and (not self.tells_modseqs or believed[2] == new.modseqs[at]):
                 continue
             self.snapshot = new
-            pieces = [b"FLAGS " + self.flag_list(*value, uid >= self.first_recent)]
-            if with_uids:
-                pieces.append(b"UID %d" % uid)
-            out.append(responses.fetch(self.seq(uid), pieces))
+            out.append(self._fetch(new, at, with_uid=with_uids, with_flags=not is_known))
         self.silent = _NOTHING
         self.snapshot = new
         self.told = new.modseq
@@ -186,7 +222,21 @@ class View:
             self.shown = old + added if added else old
         if grew:
             out += [responses.exists(len(self.shown)), responses.recent(self.recent_count)]
+        if self.shown is new.uids:
+            self.whole = new.highest
+        if gone:
+            out += self._whole()
         return out
+
+    def _whole(self) -> list[bytes]:
+        """Said when messages go, and while that is held back: the modseqs a client hears of are higher then
+        than where it may go on from (RFC 7162 §3.2, §6)."""
+        return [responses.highest_modseq(self.whole)] if self.tells_modseqs else []
+
+    def tell_modseqs(self) -> bytes:
+        """From here on the client wants modseqs: what it is told about them first."""
+        self.tells_modseqs = True
+        return responses.highest_modseq(self.whole)
 
 
 def _gone(old: array[int], new: array[int]) -> list[int]:

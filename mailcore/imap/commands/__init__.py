@@ -57,9 +57,16 @@ _SPECS = (
     Spec("EXPUNGE", State.SELECTED, "9051 §6.4.3", expunge.expunge, writes=True),
     Spec("UID EXPUNGE", State.SELECTED, "4315 §2.1", expunge.expunge, writes=True),
     Spec("SEARCH", State.SELECTED, "9051 §6.4.4", search.search, uses_seqs=True, on_loop=search.from_memory),
-    Spec("UID SEARCH", State.SELECTED, "9051 §6.4.9", search.search, on_loop=search.from_memory),
+    Spec(
+        "UID SEARCH",
+        State.SELECTED,
+        "9051 §6.4.9",
+        search.search,
+        on_loop=search.from_memory,
+        names_seqs=search.names_seqs,
+    ),
     Spec("SORT", State.SELECTED, "5256 §3", sort.sort, uses_seqs=True),
-    Spec("UID SORT", State.SELECTED, "5256 §3", sort.sort),
+    Spec("UID SORT", State.SELECTED, "5256 §3", sort.sort, names_seqs=search.names_seqs),
     Spec("FETCH", State.SELECTED, "9051 §6.4.5", fetch.fetch, uses_seqs=True, on_loop=fetch.from_memory),
     Spec("UID FETCH", State.SELECTED, "9051 §6.4.9", fetch.fetch, on_loop=fetch.from_memory),
     Spec("STORE", State.SELECTED, "9051 §6.4.6", store.store, uses_seqs=True, writes=True),
@@ -75,7 +82,7 @@ _BEFORE_LOGIN = ("IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE")
 _AFTER_LOGIN = (
     *_BEFORE_LOGIN, "IDLE", "NAMESPACE", "CHILDREN", "UNSELECT", "UIDPLUS", "MULTIAPPEND", "MOVE",
     "SPECIAL-USE", "QUOTA", "QUOTA=RES-STORAGE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE",
-    "ESEARCH", "SORT", "CREATE-SPECIAL-USE", "METADATA", "LIST-METADATA",
+    "ESEARCH", "SORT", "CREATE-SPECIAL-USE", "METADATA", "LIST-METADATA", "CONDSTORE",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""FETCH and UID FETCH (RFC 3501 §6.4.5, §7.4.2).
+"""FETCH and UID FETCH (RFC 3501 §6.4.5, §7.4.2; CHANGEDSINCE and MODSEQ: RFC 7162 §3.1.4).
 
 What to read and how to write it is decided once for the command (_Plan), then rows are read page by page.
 Flags come from the view's snapshot, everything else from rows; a page is read whole before any of it is told.
@@ -6,16 +6,17 @@ Flags come from the view's snapshot, everything else from rows; a page is read w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from operator import itemgetter
+from typing import cast
 
 from mailcore import limits
-from mailcore.errors import BadSyntax, NoSuchMessage
+from mailcore.errors import NoSuchMessage
 from mailcore.imap import pages, sections
 from mailcore.imap.pages import Row, Slices
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.view import RECENT, View
-from mailcore.imap.wire import responses
+from mailcore.imap.wire import fetch_items, responses
 from mailcore.imap.wire.values import Fetch, FetchItem, Section
 from mailcore.message import flags as system_flags
 from mailcore.services import messages
@@ -26,34 +27,43 @@ _COLUMNS = {
     "BODY": "c.body",
     "BODYSTRUCTURE": "c.bodystructure",
 }
+_UID, _MODSEQ = fetch_items.PLAIN["UID"], fetch_items.PLAIN["MODSEQ"]
 # Rows of ready columns are small; headers may be a hundred times as big.
 _WIDE_ROWS = limits.IMAP_PAGE_ROWS // 5
 
 
 def from_memory(session: Session, command: Fetch) -> bool:
-    """Only UID and FLAGS are asked: the snapshot knows them."""
-    return all(item.name in ("FLAGS", "UID") for item in command.items)
+    """Only UID, FLAGS and MODSEQ are asked: the snapshot knows them."""
+    return all(item.name in ("FLAGS", "UID", "MODSEQ") for item in command.items)
+
+
+def _items(command: Fetch) -> list[FetchItem]:
+    """All that is to be answered, each once: UID FETCH has the UID, CHANGEDSINCE the modseq."""
+    items = [_UID, *command.items] if command.uid else list(command.items)
+    if "CHANGEDSINCE" in dict(command.modifiers):
+        items.append(_MODSEQ)
+    return list(dict.fromkeys(items))
 
 
 def fetch(session: Session, command: Fetch) -> Handler:
     """Answer what is still there. By sequence number, what is gone by now is a NO at the end (RFC 5530);
     a UID that is gone means nothing (RFC 3501 §6.4.8)."""
-    if command.modifiers:
-        raise BadSyntax("FETCH takes no modifiers here")
-    view = session.selected
+    view, items = session.selected, _items(command)
+    if _MODSEQ in items:
+        yield from session.tell_modseqs()
     slices = view.slices(command.numbers, uid=command.uid)
+    for name, value in command.modifiers:
+        if name == "CHANGEDSINCE":
+            slices = view.changed_since(slices, cast(int, value))
     if from_memory(session, command):
-        missing = yield from _flags_and_uids(view, command, slices)
+        missing = yield from _flags_and_uids(view, {item.name for item in items}, slices)
     else:
         snapshot, changed = view.snapshot, frozenset[int]()
         if not view.is_read_only and not all(item.peek for item in command.items):
             snapshot, changed = _set_seen(session, view, slices)
-        plan = _Plan(_Flags(snapshot, view.first_recent), changed)
-        if command.uid:
-            plan.add(FetchItem("UID", b"UID"))
-        for item in command.items:
-            if item.name != "UID" or not command.uid:
-                plan.add(item)
+        plan = _Plan(_Flags(snapshot, view.first_recent), changed, view)
+        for item in items:
+            plan.add(item)
         missing = yield from _answers(view, plan, slices)
     if missing and not command.uid:
         raise NoSuchMessage("Some of those messages have been expunged")
@@ -82,17 +92,27 @@ class _Flags(dict[tuple[int, int, bool], bytes]):
             return b"()"
         return self[self.snapshot.flags[at], self.snapshot.keywords[at], uid >= self.first_recent]
 
+    def modseq_of(self, uid: int) -> int:
+        at = self.snapshot.index(uid)
+        return self.snapshot.modseqs[at] if at >= 0 else self.snapshot.highest
+
 
 # --- From memory ----------------------------------------------------------------------------------------
 
 
-def _flags_and_uids(view: View, command: Fetch, slices: Slices) -> Generator[bytes, None, bool]:
-    """Returns whether something is gone. One tight loop: clients ask this of whole folders."""
-    names = {item.name for item in command.items} | ({"UID"} if command.uid else set())
-    # The value that is not wanted is formatted to nothing: %.0a takes whatever it is and writes no octet.
-    uid_piece = b"UID %d" if "UID" in names else b"%.0a"
-    flags_piece = b"FLAGS %b" if "FLAGS" in names else b"%.0a"
-    line = b"* %%d FETCH (%b%b%b)\r\n" % (uid_piece, b" " if len(names) == 2 else b"", flags_piece)
+def _line(names: Collection[str]) -> bytes:
+    """The form of an answer with these of UID, FLAGS and MODSEQ, in this order. It always takes the sequence
+    number, uid and flags: what is not wanted is formatted to nothing, as %.0a takes whatever it is and writes
+    no octet."""
+    form = b" UID %d" if "UID" in names else b"%.0a"
+    form += b" FLAGS %b" if "FLAGS" in names else b"%.0a"
+    form += b" MODSEQ (%d)" if "MODSEQ" in names else b""
+    return b"* %%d FETCH (%b)\r\n" % form.replace(b" ", b"", 1)
+
+
+def _flags_and_uids(view: View, names: Collection[str], slices: Slices) -> Generator[bytes, None, bool]:
+    """Returns whether something is gone. Tight loops: clients ask this of whole folders."""
+    line, tells_modseqs = _line(names), "MODSEQ" in names
     snapshot, shown, recent = view.snapshot, view.shown, view.first_recent
     lists = _Flags(snapshot, recent)
     missing = False
@@ -103,18 +123,28 @@ def _flags_and_uids(view: View, command: Fetch, slices: Slices) -> Generator[byt
             uids = shown[start:stop]
             if shown is snapshot.uids:
                 flags, keywords = snapshot.flags[start:stop], snapshot.keywords[start:stop]
-                out += [
-                    line % (seq, uid, lists[flag, keyword, uid >= recent])
-                    for seq, uid, flag, keyword in zip(
-                        range(start + 1, stop + 1), uids, flags, keywords, strict=True
-                    )
-                ]
+                if tells_modseqs:
+                    modseqs = snapshot.modseqs[start:stop]
+                    out += [
+                        line % (seq, uid, lists[flag, keyword, uid >= recent], modseq)
+                        for seq, uid, flag, keyword, modseq in zip(
+                            range(start + 1, stop + 1), uids, flags, keywords, modseqs, strict=True
+                        )
+                    ]
+                else:
+                    out += [
+                        line % (seq, uid, lists[flag, keyword, uid >= recent])
+                        for seq, uid, flag, keyword in zip(
+                            range(start + 1, stop + 1), uids, flags, keywords, strict=True
+                        )
+                    ]
             else:  # something is held back: the two arrays differ
                 for seq, uid in enumerate(uids, start + 1):
                     at = snapshot.index(uid)
                     if at >= 0:
                         flag, keyword = snapshot.flags[at], snapshot.keywords[at]
-                        out.append(line % (seq, uid, lists[flag, keyword, uid >= recent]))
+                        values = (seq, uid, lists[flag, keyword, uid >= recent])
+                        out.append(line % ((*values, snapshot.modseqs[at]) if tells_modseqs else values))
                     else:
                         missing = True
             if len(out) >= 2 * limits.IMAP_PAGE_ROWS:  # some 50 octets each
@@ -156,18 +186,20 @@ def _set_seen(session: Session, view: View, slices: Slices) -> tuple[Snapshot, f
 class _Plan:
     """Which columns to read, and how each item's value is made of a row."""
 
-    def __init__(self, flags: _Flags, changed: frozenset[int]) -> None:
+    def __init__(self, flags: _Flags, changed: frozenset[int], view: View) -> None:
         self.flags, self.changed = flags, changed
+        # What else is told of a message that this very FETCH has marked as seen (RFC 7162 §3.2.4).
+        names = ("FLAGS", "UID", "MODSEQ") if view.tells_modseqs else ("FLAGS",)
+        self.news = {name: self._maker(fetch_items.PLAIN[name]) for name in names}
         self.columns = ["m.uid"]
         self.pieces: list[tuple[bytes, Callable[[Row], bytes]]] = []
         self.needs_octets = False
         self.page_rows = limits.IMAP_PAGE_ROWS
-        self._tells_flags = False
 
     def add(self, item: FetchItem) -> None:
         label = b" %b " % item.label if self.pieces else b"%b " % item.label
         self.pieces.append((label, self._maker(item)))
-        self._tells_flags |= item.name == "FLAGS"
+        self.news.pop(item.name, None)
 
     def column(self, name: str) -> int:
         """Where in a row a column is; it is read once, however often it is used."""
@@ -182,6 +214,8 @@ class _Plan:
             return lambda row: b"%d" % row[0]
         if item.name == "FLAGS":
             return lambda row: self.flags.of(row[0])
+        if item.name == "MODSEQ":
+            return lambda row: b"(%d)" % self.flags.modseq_of(row[0])
         if item.name == "RFC822.SIZE":
             size = self.column("m.size")
             return lambda row: b"%d" % row[size]
@@ -209,9 +243,10 @@ class _Plan:
         for label, make in self.pieces:
             yield label
             yield make(row)
-        if row[0] in self.changed and not self._tells_flags:
-            yield b" FLAGS "
-            yield self.flags.of(row[0])
+        if row[0] in self.changed:
+            for name, make in self.news.items():
+                yield b" %b " % name.encode()
+                yield make(row)
         yield b")\r\n"
 
 

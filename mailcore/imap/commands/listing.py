@@ -39,6 +39,8 @@ def list_(session: Session, command: List) -> Handler:
         lines = _lsub_lines(session, patterns)
     else:
         lines = Listing(session, command, patterns).lines()
+        if "HIGHESTMODSEQ" in cast("tuple[str, ...]", dict(command.returns).get("STATUS") or ()):
+            yield from session.tell_modseqs()
     out = bytearray()
     for line in lines:
         out += line

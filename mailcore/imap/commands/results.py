@@ -12,8 +12,13 @@ from mailcore.imap.wire import responses, seqset
 from mailcore.imap.wire.values import Modifier
 
 
-def answer(tag: bytes, returns: tuple[Modifier, ...], numbers: Sequence[int], *, uid: bool) -> bytes:
-    """The ESEARCH line for numbers (uids if uid). RETURN () asks for ALL; nothing found has COUNT only."""
+def answer(
+    tag: bytes, returns: tuple[Modifier, ...], numbers: Sequence[int], *, uid: bool, modseq: int = 0
+) -> bytes:
+    """The ESEARCH line for numbers (uids if uid). RETURN () asks for ALL; nothing found has COUNT only.
+
+    modseq is that of what is returned, if the search asked about modseqs (RFC 4731 §3.2).
+    """
     wanted = dict(returns) or {"ALL": None}
     data: list[tuple[bytes, bytes]] = []
     if numbers and "MIN" in wanted:
@@ -24,4 +29,15 @@ def answer(tag: bytes, returns: tuple[Modifier, ...], numbers: Sequence[int], *,
         data.append((b"COUNT", b"%d" % len(numbers)))
     if numbers and "ALL" in wanted:
         data.append((b"ALL", seqset.compact(numbers)))
+    if modseq:
+        data.append((b"MODSEQ", b"%d" % modseq))
     return responses.esearch(tag, data, uid=uid)
+
+
+def returned(returns: tuple[Modifier, ...] | None, found: Sequence[int]) -> Sequence[int]:
+    """What of found is returned: with MIN and MAX alone the ends, else all (RFC 4731 §3.2)."""
+    wanted = dict(returns or ()).keys()
+    if not wanted or wanted - {"MIN", "MAX"}:
+        return found
+    ends = found[:1] if "MIN" in wanted else found[:0]
+    return [*ends, *found[-1:]] if "MAX" in wanted else ends

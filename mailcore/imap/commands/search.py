@@ -1,4 +1,4 @@
-"""SEARCH and UID SEARCH (RFC 3501 §6.4.4, §7.2.5), with RETURN (RFC 4731).
+"""SEARCH and UID SEARCH (RFC 3501 §6.4.4, §7.2.5), with RETURN (RFC 4731) and MODSEQ (RFC 7162 §3.1.5).
 
 What flags and numbers say is decided first, for all messages at once, from memory, then what stands in rows,
 read page by page. Texts are left to services.textindex, asked about the messages that still may match.
@@ -20,6 +20,7 @@ from mailcore.imap.wire import responses, seqset
 from mailcore.imap.wire.values import (
     All,
     And,
+    ChangedFrom,
     Contains,
     Dated,
     HasFlag,
@@ -31,6 +32,7 @@ from mailcore.imap.wire.values import (
     Or,
     Search,
     Smaller,
+    Sort,
 )
 from mailcore.message import flags as system_flags
 from mailcore.services import textindex
@@ -56,18 +58,35 @@ def from_memory(session: Session, command: Search) -> bool:
 def search(session: Session, command: Search) -> Handler:
     """Messages that are gone are found by their number only: the client still counts them."""
     view = session.selected
+    if asks_modseq(command.key):
+        yield from session.tell_modseqs()
     found = yield from find(view, command.key)
     numbers = [view.shown[at] for at in found] if command.uid else [at + 1 for at in found]
+    modseq = youngest(view, command.key, results.returned(command.returns, found))
     if command.returns is None:
-        yield responses.search(numbers)
+        yield responses.search(numbers, modseq)
     else:
-        yield results.answer(command.tag, command.returns, numbers, uid=command.uid)
+        yield results.answer(command.tag, command.returns, numbers, uid=command.uid, modseq=modseq)
     return Done("SEARCH completed")
 
 
 def find(view: View, key: Key) -> Generator[bytes, None, Sequence[int]]:
     """The places in view.shown of what key finds, rising. SORT asks the same."""
     return (yield from _Searching(view).run(key))
+
+
+def asks_modseq(key: Key) -> bool:
+    return any(isinstance(leaf, ChangedFrom) for leaf in _leaves(key))
+
+
+def youngest(view: View, key: Key, places: Sequence[int]) -> int:
+    """The highest modseq at places, if key asks about modseqs and there are any; else 0."""
+    return max([view.modseq_of(view.shown[at]) for at in places], default=0) if asks_modseq(key) else 0
+
+
+def names_seqs(command: Search | Sort) -> bool:
+    """Whether messages are searched for by sequence number: then none may go before the answer is whole."""
+    return any(isinstance(leaf, Numbered) and not leaf.uid for leaf in _leaves(command.key))
 
 
 # --- Keys -----------------------------------------------------------------------------------------------
@@ -140,6 +159,7 @@ class _Searching:
         snapshot = view.snapshot
         self.flags: Sequence[int] = snapshot.flags
         self.keywords: Sequence[int] = snapshot.keywords
+        self.modseqs: Sequence[int] = snapshot.modseqs
         # The uids that a text was found in, for each key that asks for one.
         self.texts: dict[Key, set[int]] = {}
         self.gone: set[int] = set()
@@ -149,6 +169,7 @@ class _Searching:
             self.gone = {at for at, place in enumerate(places) if place < 0}
             self.flags = [snapshot.flags[place] if place >= 0 else 0 for place in places]
             self.keywords = [snapshot.keywords[place] if place >= 0 else 0 for place in places]
+            self.modseqs = [snapshot.modseqs[place] if place >= 0 else 0 for place in places]
 
     def run(self, key: Key) -> Generator[bytes, None, Sequence[int]]:
         """The places of what key finds, rising. Yields nothing, now and then, for others to run."""
@@ -193,6 +214,9 @@ class _Searching:
                 return [at for at in places if at not in without]
             case Numbered():
                 return self._numbered(key, places)
+            case ChangedFrom(modseq=modseq):
+                modseqs = self.modseqs
+                return [at for at in places if modseqs[at] >= modseq]
             case HasFlag(flag=flag):
                 return self._flagged(flag, places)
             case Contains() | HeaderContains():

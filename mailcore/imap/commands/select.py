@@ -13,14 +13,20 @@ from mailcore.services import folders, messages
 
 def select(session: Session, command: Select) -> Handler:
     """Leaves the old folder first, whatever becomes of the new one (RFC 9051 §6.3.2)."""
-    session.unselect()
+    if session.view is not None:
+        session.unselect()
+        yield responses.ok("Closed", code=b"CLOSED")  # what follows is about the new one (RFC 7162 §3.2.11)
+    if "CONDSTORE" in dict(command.parameters):
+        session.tell_modseqs()
     state = folders.find(session.mailbox_id, command.folder)
     is_read_only = command.name == "EXAMINE" or not session.may_write
     snapshot = session.snapshots.current(state.folder_id)
     first_recent = state.recent_uid
     if not is_read_only:
         first_recent = messages.claim_recent(state.folder_id, snapshot.uidnext)
-    view = View(snapshot, is_read_only=is_read_only, first_recent=first_recent)
+    view = View(
+        snapshot, is_read_only=is_read_only, first_recent=first_recent, tells_modseqs=session.knows_modseqs
+    )
     session.select(view, state.name)
 
     system = list(system_flags.NAMES.values())
@@ -31,6 +37,7 @@ def select(session: Session, command: Select) -> Handler:
         responses.recent(view.recent_count),
         responses.ok("UIDs valid", code=b"UIDVALIDITY %d" % snapshot.uidvalidity),
         responses.ok("Predicted next UID", code=b"UIDNEXT %d" % snapshot.uidnext),
+        responses.highest_modseq(snapshot.highest),
     ]
     if is_read_only:
         lines.append(responses.ok("Read-only", code=responses.permanentflags([], keywords=False)))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from mailcore.imap import pages
-from mailcore.imap.commands.search import find
+from mailcore.imap.commands.search import asks_modseq, find, youngest
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.wire import responses, seqset
 from mailcore.imap.wire.values import Sort
@@ -42,6 +42,8 @@ _CRITERIA: dict[str, tuple[tuple[str, ...], _Made, int | str]] = {
 
 def sort(session: Session, command: Sort) -> Handler:
     view = session.selected
+    if asks_modseq(command.key):
+        yield from session.tell_modseqs()
     found = yield from find(view, command.key)
     # A criterion that is named twice has no more to say the second time.
     criteria: dict[str, bool] = {}
@@ -69,5 +71,6 @@ def sort(session: Session, command: Sort) -> Handler:
         ranked = sorted(range(len(order)), key=ranks.__getitem__, reverse=is_reversed)
         order = [order[index] for index in ranked]
         yield b""
-    yield responses.sort([view.shown[at] for at in order] if command.uid else [at + 1 for at in order])
+    numbers = [view.shown[at] for at in order] if command.uid else [at + 1 for at in order]
+    yield responses.sort(numbers, youngest(view, command.key, order))
     return Done("SORT completed")

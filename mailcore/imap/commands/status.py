@@ -20,6 +20,8 @@ _OF_MESSAGES = {"DELETED", "DELETED-STORAGE"}
 
 def status(session: Session, command: Status) -> Handler:
     state = folders.find(session.mailbox_id, command.folder)
+    if "HIGHESTMODSEQ" in command.items:
+        yield from session.tell_modseqs()
     yield Answers(session, [state], command.items).line(state)
     return Done("STATUS completed")
 
@@ -47,6 +49,7 @@ class Answers:
             "UIDVALIDITY": state.uidvalidity,
             "UNSEEN": state.unseen_count,
             "SIZE": state.octets,
+            "HIGHESTMODSEQ": state.folder_modseq,
             "DELETED": tally.deleted,
             "DELETED-STORAGE": tally.deleted_octets,
             # The same for every folder, and for what CAPABILITY says (RFC 7889 §3).

@@ -17,7 +17,7 @@ from mailcore.imap.wire.values import FetchItem, Section
 
 PLAIN: Final = {
     name: FetchItem(name, name.encode())
-    for name in ("FLAGS", "UID", "ENVELOPE", "INTERNALDATE", "RFC822.SIZE", "BODY", "BODYSTRUCTURE")
+    for name in ("FLAGS", "UID", "ENVELOPE", "INTERNALDATE", "RFC822.SIZE", "BODY", "BODYSTRUCTURE", "MODSEQ")
 } | {
     "RFC822": FetchItem("RFC822", b"RFC822", Section("", ""), peek=False),
     "RFC822.HEADER": FetchItem("RFC822.HEADER", b"RFC822.HEADER", Section("", "HEADER")),

@@ -24,7 +24,7 @@ from typing import Final, TypeAlias
 
 from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
-from mailcore.imap.wire import fetch_items, metadata_arguments, search_keys, seqset
+from mailcore.imap.wire import fetch_items, metadata_arguments, modseqs, search_keys, seqset
 from mailcore.imap.wire.grammar import Cursor
 from mailcore.imap.wire.options import ModifierTable
 from mailcore.imap.wire.options import read as _options
@@ -57,9 +57,9 @@ from mailcore.imap.wire.values import (
 )
 
 # What extensions add to commands that are there already: name -> reader of its value, space included.
-SELECT_PARAMETERS: Final[ModifierTable] = {}
-FETCH_MODIFIERS: Final[ModifierTable] = {}
-STORE_MODIFIERS: Final[ModifierTable] = {}
+SELECT_PARAMETERS: Final[ModifierTable] = {"CONDSTORE": None}
+FETCH_MODIFIERS: Final[ModifierTable] = {"CHANGEDSINCE": modseqs.modseq}
+STORE_MODIFIERS: Final[ModifierTable] = {"UNCHANGEDSINCE": modseqs.modseq}
 SEARCH_RETURNS: Final[ModifierTable] = dict.fromkeys(("MIN", "MAX", "ALL", "COUNT"))  # RFC 4731
 LIST_SELECTION: Final[ModifierTable] = dict.fromkeys(
     ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE")
@@ -73,7 +73,7 @@ LIST_RETURNS: Final[ModifierTable] = {
 }
 STATUS_ITEMS: Final = {
     *("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"),
-    *("SIZE", "APPENDLIMIT"),  # RFC 8438, RFC 7889
+    *("SIZE", "APPENDLIMIT", "HIGHESTMODSEQ"),  # RFC 8438, RFC 7889, RFC 7162
     *("DELETED", "DELETED-STORAGE"),  # RFC 9051 §6.3.11, RFC 9208 §4.1.4
 }
 

@@ -129,6 +129,16 @@ def copyuid(uidvalidity: int, source: Iterable[int], target: Iterable[int]) -> b
     return b"COPYUID %d %b %b" % (uidvalidity, seqset.compact(source), seqset.compact(target))
 
 
+def highest_modseq(modseq: int) -> bytes:
+    """An untagged OK with HIGHESTMODSEQ (RFC 7162 §3.1.2.1)."""
+    return ok("Highest", code=b"HIGHESTMODSEQ %d" % modseq)
+
+
+def modified(numbers: Iterable[int]) -> bytes:
+    """Which messages a STORE left alone, rising (RFC 7162 §3.1.3)."""
+    return b"MODIFIED %b" % seqset.compact(numbers)
+
+
 def permanentflags(flags: Iterable[str], *, keywords: bool) -> bytes:
     """keywords: new ones can be made."""
     return b"PERMANENTFLAGS " + flag_list((*flags, "\\*") if keywords else flags)
@@ -198,13 +208,19 @@ def status(name: str, items: Iterable[tuple[str, int]], *, utf8: bool = False) -
     return b"* STATUS %b (%b)\r\n" % (folder(name, utf8=utf8), pairs.encode("ascii"))
 
 
-def search(numbers: Iterable[int]) -> bytes:
-    return ("* SEARCH" + "".join([f" {number}" for number in numbers])).encode("ascii") + b"\r\n"
+def search(numbers: Iterable[int], modseq: int = 0) -> bytes:
+    """modseq stands behind the numbers when it was asked about, and there are any (RFC 7162 §3.1.6)."""
+    return b"* SEARCH" + _numbers(numbers, modseq)
 
 
-def sort(numbers: Iterable[int]) -> bytes:
-    """SORT, RFC 5256 §4, in the order asked for."""
-    return ("* SORT" + "".join([f" {number}" for number in numbers])).encode("ascii") + b"\r\n"
+def sort(numbers: Iterable[int], modseq: int = 0) -> bytes:
+    """SORT, RFC 5256 §4, in the order asked for; modseq as in search (RFC 7162 §3.1.9)."""
+    return b"* SORT" + _numbers(numbers, modseq)
+
+
+def _numbers(numbers: Iterable[int], modseq: int) -> bytes:
+    found = "".join([f" {number}" for number in numbers])
+    return (f"{found} (MODSEQ {modseq})" if modseq else found).encode("ascii") + b"\r\n"
 
 
 def esearch(tag: bytes, data: Iterable[tuple[bytes, bytes]], *, uid: bool) -> bytes:

@@ -13,10 +13,12 @@ from typing import Final
 
 from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
+from mailcore.imap.wire import modseqs
 from mailcore.imap.wire.grammar import SYSTEM_FLAGS, Cursor
 from mailcore.imap.wire.values import (
     All,
     And,
+    ChangedFrom,
     Contains,
     Dated,
     HasFlag,
@@ -103,6 +105,7 @@ KEYS: Final[dict[str, Callable[[Reader], Key]]] = {
     "LARGER": lambda reader: Larger(reader.octets()),
     "SMALLER": lambda reader: Smaller(reader.octets()),
     "UID": lambda reader: reader.uids(),
+    "MODSEQ": lambda reader: ChangedFrom(modseqs.search_modseq(reader.cursor)),
 }
 
 

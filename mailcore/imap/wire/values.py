@@ -161,8 +161,8 @@ class Section(NamedTuple):
 class FetchItem(NamedTuple):
     """One thing to fetch.
 
-    name     FLAGS UID ENVELOPE INTERNALDATE RFC822.SIZE BODYSTRUCTURE BODY (no section: the structure), or
-             with a section: BODY[...] RFC822 RFC822.HEADER RFC822.TEXT
+    name     FLAGS UID MODSEQ ENVELOPE INTERNALDATE RFC822.SIZE BODYSTRUCTURE BODY (no section: the
+             structure), or with a section: BODY[...] RFC822 RFC822.HEADER RFC822.TEXT
     label    what the answer is called, ready for the wire: b"BODY[1.2]<0>"
     section  the octets that are meant, else None
     peek     does not set \\Seen
@@ -341,8 +341,26 @@ class Numbered:
     uid: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ChangedFrom:
+    """MODSEQ: messages that are new or changed at this modseq or later (RFC 7162 §3.1.5)."""
+
+    modseq: int
+
+
 Key: TypeAlias = (
-    All | And | Or | Not | HasFlag | Contains | HeaderContains | Dated | Larger | Smaller | Numbered
+    All
+    | And
+    | Or
+    | Not
+    | HasFlag
+    | Contains
+    | HeaderContains
+    | Dated
+    | Larger
+    | Smaller
+    | Numbered
+    | ChangedFrom
 )
 
 

@@ -5,7 +5,7 @@ modseq, writes a row to the change log, and rings the mailbox when it is committ
 """
 
 from mailcore.services.messages.append import append_many, store_bodies
-from mailcore.services.messages.change import ALL, Changed, Copied, copy, expunge, move, set_flags
+from mailcore.services.messages.change import ALL, Changed, Copied, Unchanged, copy, expunge, move, set_flags
 from mailcore.services.messages.octets import prepare
 from mailcore.services.messages.read import (
     ChangesSince,
@@ -39,6 +39,7 @@ __all__ = [
     "Octets",
     "Prepared",
     "Tally",
+    "Unchanged",
     "Unit",
     "append_many",
     "changed_count",

@@ -7,7 +7,7 @@ here). Every function is one transaction, one modseq and one row of the change l
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ from mailcore.services.messages.locked import (
 
 Ranges = Sequence[tuple[int, int]]
 ALL: Ranges = ((1, 2**32 - 1),)
+ALL_BITS = 2**63 - 1
 
 EXPUNGED_COLUMNS = (
     "id", "tenant_id", "mailbox_id", "folder_id", "uid", "content_id", "flags", "keywords", "internal_date",
@@ -39,9 +40,33 @@ EXPUNGED_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The condition that a message has not changed since a modseq (RFC 7162 §3.1.3).
+
+    known(uid, modseq) is what the caller knows a message had at modseq, as (flags, keywords), None if it does
+    not: a message that changed otherwise later may still be changed in what is as it was (§3.1.12).
+    """
+
+    since: int
+    known: Callable[[int, int], tuple[int, int] | None] = lambda uid, modseq: None
+
+    def allows(self, uid: int, modseq: int, now: tuple[int, int], meant: tuple[int, int]) -> bool:
+        """Whether a message that has flags and keywords now may change in those that are meant."""
+        if modseq <= self.since:
+            return True
+        if not self.since:
+            # "0 always fails if the metadata item exists", and a system flag always does.
+            return not meant[0] and not now[1] & meant[1]
+        before = self.known(uid, self.since)
+        return before is not None and not any(
+            (then ^ is_now) & bits for then, is_now, bits in zip(before, now, meant, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Changed:
-    """modseq is what the change got; uids are those that really changed; refused those that had changed
-    since `unchanged_since` (RFC 7162 §3.1.3)."""
+    """modseq is what the change got; uids are those that really changed; refused those that did not meet the
+    condition."""
 
     modseq: int
     uids: list[int]
@@ -116,7 +141,7 @@ def set_flags(
     replace: bool = False,
     add_keywords: Sequence[str] = (),
     remove_keywords: Sequence[str] = (),
-    unchanged_since: int | None = None,
+    condition: Unchanged | None = None,
     via: str = "",
 ) -> Changed:
     """Add and remove flags of the messages with these uids; with replace they have just what is added.
@@ -131,6 +156,8 @@ def set_flags(
         for name in remove_keywords:
             removed |= known.get(name.casefold(), 0)
 
+        # All there are, if flags are replaced: also those that go.
+        meant = (ALL_BITS, ALL_BITS) if replace else (add | remove, added | removed)
         changed: list[int] = []
         refused: list[int] = []
         read: list[int] = []
@@ -138,7 +165,7 @@ def set_flags(
         for uid, flags, keywords, modseq in _select(folder_id, ranges, "uid, flags, keywords, modseq"):
             new_flags = add if replace else (flags | add) & ~remove
             new_keywords = added if replace else (keywords | added) & ~removed
-            if unchanged_since is not None and modseq > unchanged_since:
+            if condition and not condition.allows(uid, modseq, (flags, keywords), meant):
                 refused.append(uid)
             elif new_flags != flags or new_keywords != keywords:
                 changed.append(uid)
@@ -157,7 +184,7 @@ def set_flags(
         else:
             # The masks are whole numbers of ours: | and & are the same on both databases, ~ is applied here.
             assignment = "flags = (flags | %s) & %s, keywords = (keywords | %s) & %s"
-            values = (add, ~remove & 0x7FFF, added, ~removed & (2**63 - 1))  # type: ignore[assignment]
+            values = (add, ~remove & 0x7FFF, added, ~removed & ALL_BITS)  # type: ignore[assignment]
         sql.execute_many(
             f"UPDATE message SET {assignment}, modseq = %s WHERE folder_id = %s AND uid BETWEEN %s AND %s",
             [(*values, box.modseq, folder_id, low, high) for low, high in collect(changed)],

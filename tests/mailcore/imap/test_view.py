@@ -30,6 +30,10 @@ def view(one: Snapshot, *, first_recent: int = 2**32) -> View:
     return View(one, is_read_only=False, first_recent=first_recent)
 
 
+def flags_of(seen: View, uid: int) -> bytes:
+    return seen.news_of(uid, with_uid=False).split(b"FLAGS ")[1].removesuffix(b")\r\n")
+
+
 START = {1: (0, 1), 2: (0, 1), 5: (SEEN, 1)}
 
 
@@ -57,7 +61,7 @@ def test_keeps_expunges_back_until_they_may_be_told():
     assert seen.update(new, may_expunge=False) == [b"* 4 EXISTS\r\n", b"* 0 RECENT\r\n"]
     assert list(seen.shown) == [1, 2, 5, 6]
     assert [picked.uid for picked in seen.pick(((1, 4),), uid=False)] == [1, 2, 5, 6]
-    assert seen.flags_of(1) is None
+    assert seen.news_of(1, with_uid=True) is None
     assert seen.update(new, may_expunge=False) == []
     assert seen.update(new, may_expunge=True) == [b"* 3 EXPUNGE\r\n", b"* 1 EXPUNGE\r\n"]
     assert seen.shown is new.uids
@@ -114,11 +118,69 @@ def test_tells_new_keywords_before_they_are_used():
     assert out == [b"* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $A $B)\r\n"]
 
 
+def telling(one: Snapshot) -> View:
+    """The view of a client that knows modseqs."""
+    return View(one, is_read_only=False, first_recent=2**32, tells_modseqs=True)
+
+
+def test_tells_uid_and_modseq_with_all_news_to_who_knows_them():
+    seen = telling(snapshot(1, START))
+    new = snapshot(2, {**START, 2: (FLAGGED, 2)})
+    assert seen.update(new, may_expunge=True) == [b"* 2 FETCH (FLAGS (\\Flagged) UID 2 MODSEQ (2))\r\n"]
+    assert seen.news_of(5, with_uid=False) == b"* 3 FETCH (FLAGS (\\Seen) UID 5 MODSEQ (1))\r\n"
+
+
+def test_tells_the_modseq_of_a_silent_change():
+    seen = telling(snapshot(1, START))
+    seen.assume([1], lambda flags, keywords: (flags | SEEN, keywords))
+    new = snapshot(2, {**START, 1: (SEEN, 2)})
+    assert seen.update(new, may_expunge=True) == [b"* 1 FETCH (UID 1 MODSEQ (2))\r\n"]
+    # Told with its modseq already, or changed by somebody else since.
+    seen.keep_silent(snapshot(3, {**START, 2: (SEEN, 3), 5: (0, 3)}), [2, 5], 3)
+    new = snapshot(4, {**START, 1: (SEEN, 2), 2: (SEEN, 3), 5: (0, 4)})
+    assert seen.update(new, may_expunge=True) == [b"* 3 FETCH (UID 5 MODSEQ (4))\r\n"]
+
+
+def test_says_where_a_client_may_go_on_from_while_expunges_are_held_back():
+    """RFC 7162 §3.2: the modseqs it is told are above that of an expunge it has not been told."""
+    seen = telling(snapshot(1, START))
+    new = snapshot(3, {2: (SEEN, 3), 5: (SEEN, 1)})
+    assert seen.update(new, may_expunge=False) == [
+        b"* 2 FETCH (FLAGS (\\Seen) UID 2 MODSEQ (3))\r\n",
+        b"* OK [HIGHESTMODSEQ 1] Highest\r\n",
+    ]
+    assert seen.update(new, may_expunge=False) == [b"* OK [HIGHESTMODSEQ 1] Highest\r\n"]
+    assert seen.update(new, may_expunge=True) == [
+        b"* 1 EXPUNGE\r\n",
+        b"* OK [HIGHESTMODSEQ 3] Highest\r\n",
+    ]
+    assert seen.update(new, may_expunge=False) == []
+
+
+def test_begins_with_modseqs_where_all_is_told():
+    seen = view(snapshot(1, START))
+    seen.update(snapshot(3, {2: (SEEN, 3), 5: (SEEN, 1)}), may_expunge=False)
+    assert seen.tell_modseqs() == b"* OK [HIGHESTMODSEQ 1] Highest\r\n"
+    seen.update(snapshot(4, {2: (SEEN, 3), 5: (SEEN, 4)}), may_expunge=True)
+    assert seen.whole == 4
+
+
+def test_knows_what_has_changed():
+    seen = view(snapshot(4, {1: (0, 1), 2: (SEEN, 3), 5: (0, 4)}))
+    assert seen.changed_since([(0, 3)], 2) == [(1, 3)]
+    assert seen.changed_since([(0, 2)], 1) == [(1, 2)]
+    assert seen.changed_since([(0, 3)], 4) == []
+    assert (seen.known_at(2, 3), seen.known_at(2, 2), seen.known_at(9, 9)) == ((SEEN, 0), None, None)
+    seen.update(snapshot(6, {2: (SEEN, 3), 5: (0, 4), 7: (0, 6)}), may_expunge=False)
+    assert seen.changed_since([(0, 4)], 2) == [(1, 4)]
+    assert (seen.modseq_of(1), seen.modseq_of(5)) == (0, 4)
+
+
 def test_recent():
     seen = view(snapshot(1, START), first_recent=2)
     assert seen.recent_count == 2
-    assert seen.flags_of(5) == b"(\\Seen \\Recent)"
-    assert seen.flags_of(1) == b"()"
+    assert flags_of(seen, 5) == b"(\\Seen \\Recent)"
+    assert flags_of(seen, 1) == b"()"
     assert not seen.is_claiming
     out = seen.update(snapshot(2, {**START, 7: (0, 2)}), may_expunge=True)
     assert out == [b"* 4 EXISTS\r\n", b"* 3 RECENT\r\n"]
@@ -185,7 +247,7 @@ def test_a_client_that_believes_what_it_is_told_knows_all(steps):
             elif words[2] == b"FETCH":
                 mirror[int(words[1]) - 1] = line.split(b"FLAGS ")[1]
 
-    known = {uid: seen.flags_of(uid) for uid in now}
+    known = {uid: flags_of(seen, uid) for uid in now}
     mirror[:] = [known[uid] for uid in sorted(known)]
     for verb, which, flags in steps:
         modseq += 1
@@ -204,4 +266,4 @@ def test_a_client_that_believes_what_it_is_told_knows_all(steps):
     assert list(seen.shown) == sorted(now)
     assert len(mirror) == len(now)
     for uid, heard in zip(sorted(now), mirror, strict=True):
-        assert heard is None or heard.rstrip(b")\r\n") == seen.flags_of(uid).rstrip(b")")
+        assert heard is None or heard.rstrip(b")\r\n") == flags_of(seen, uid).rstrip(b")")

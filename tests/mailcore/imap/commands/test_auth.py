@@ -99,7 +99,9 @@ def test_starttls_is_for_strangers(alice):
 
 
 def test_enable_enables_what_there_is(alice):
-    assert alice.say("ENABLE X-NONE CONDSTORE") == "* ENABLED\r\na OK ENABLE completed\r\n"
+    assert alice.say("ENABLE X-NONE") == "* ENABLED\r\na OK ENABLE completed\r\n"
+    assert alice.say("ENABLE X-NONE condstore") == "* ENABLED CONDSTORE\r\na OK ENABLE completed\r\n"
+    assert alice.say("ENABLE CONDSTORE") == "* ENABLED\r\na OK ENABLE completed\r\n"
     assert Talk().say("ENABLE X").startswith("a BAD ")
 
 

@@ -22,3 +22,25 @@ def test_says_what_is_wanted(wanted, numbers, said):
     returns = tuple((name, None) for name in wanted)
     assert results.answer(b"a7", returns, numbers, uid=False) == b'* ESEARCH (TAG "a7")' + said + b"\r\n"
     assert results.answer(b"a7", returns, numbers, uid=True) == b'* ESEARCH (TAG "a7") UID' + said + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("MIN",), [2]),
+        (("MAX",), [9]),
+        (("MAX", "MIN"), [2, 9]),
+        (("MIN", "COUNT"), [2, 4, 9]),
+        ((), [2, 4, 9]),
+    ],
+)
+def test_what_is_returned_decides_whose_modseq_is_told(names, found):
+    """RFC 4731 §3.2."""
+    assert list(results.returned(tuple((name, None) for name in names), [2, 4, 9])) == found
+    assert list(results.returned(tuple((name, None) for name in names), [])) == []
+    assert results.returned(None, [2, 4, 9]) == [2, 4, 9]
+
+
+def test_modseq_stands_last():
+    said = results.answer(b"a", (("ALL", None), ("COUNT", None)), [1, 2], uid=False, modseq=7)
+    assert said == b'* ESEARCH (TAG "a") COUNT 2 ALL 1:2 MODSEQ 7\r\n'

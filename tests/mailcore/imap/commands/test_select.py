@@ -1,18 +1,22 @@
 import pytest
 
 from mailcore.imap.session import State
+from mailcore.services import messages
 from tests.mailcore.imap.commands.talking import Talk
 
 
 def test_tells_all_there_is_to_know(selected):
     validity = selected.session.view.snapshot.uidvalidity
     selected.say("STORE 1:2 +FLAGS (\\Seen $Work)")
+    highest = messages.folder_state(selected.session.view.snapshot.folder_id).folder_modseq
     assert selected.say("SELECT inbox").splitlines() == [
+        "* OK [CLOSED] Closed",
         "* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $Work)",
         "* 5 EXISTS",
         "* 0 RECENT",
         f"* OK [UIDVALIDITY {validity}] UIDs valid",
         "* OK [UIDNEXT 6] Predicted next UID",
+        f"* OK [HIGHESTMODSEQ {highest}] Highest",
         "* OK [PERMANENTFLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $Work \\*)] Flags kept",
         "* OK [UNSEEN 3] First unseen",
         "a OK [READ-WRITE] SELECT completed",
@@ -31,6 +35,7 @@ def test_examine_may_change_nothing(selected):
 
 
 def test_a_select_that_fails_leaves_no_folder(selected):
+    assert selected.say("SELECT Nowhere").startswith("* OK [CLOSED] Closed\r\na NO [NONEXISTENT] ")
     assert selected.say("SELECT Nowhere").startswith("a NO [NONEXISTENT] ")
     assert selected.session.state is State.AUTHENTICATED
     assert selected.say("FETCH 1 FLAGS") == "a BAD Please select a folder first\r\n"
@@ -87,3 +92,39 @@ def test_a_folder_deleted_by_another_ends_the_session(cast):
     second.say("DELETE Gone")
     assert first.say("FETCH 1 BODY[]").endswith("* BYE The selected folder was deleted\r\n")
     assert first.session.state is State.LOGOUT
+
+
+ENABLING = [
+    "SELECT INBOX (CONDSTORE)",
+    "EXAMINE INBOX (CONDSTORE)",
+    "STATUS Sent (HIGHESTMODSEQ)",
+    'LIST "" Sent RETURN (STATUS (HIGHESTMODSEQ))',
+    "FETCH 1 (MODSEQ)",
+    "UID FETCH 1 (BODY.PEEK[] MODSEQ)",
+    "FETCH 1 (FLAGS) (CHANGEDSINCE 1)",
+    "STORE 1 (UNCHANGEDSINCE 1) FLAGS (\\Seen)",
+    "SEARCH OR SEEN MODSEQ 1",
+    "SORT (DATE) UTF-8 MODSEQ 1",
+]
+
+
+@pytest.mark.parametrize("line", ENABLING)
+def test_what_shows_that_a_client_knows_modseqs(selected, line):
+    """RFC 7162 §3.1: the first is answered with HIGHESTMODSEQ; from then on all news have modseqs."""
+    other = Talk(selected.person)
+    other.say("SELECT INBOX")
+    other.say("STORE 2 +FLAGS (\\Seen)")
+    assert "MODSEQ (" not in selected.say("NOOP")
+    highest = selected.session.view.whole
+    said = selected.say(line)
+    assert "OK " in said.splitlines()[-1]
+    assert said.count(f"[HIGHESTMODSEQ {highest}]") == 1
+    other.say("STORE 2 -FLAGS (\\Seen)")
+    modseq = messages.folder_state(selected.session.view.snapshot.folder_id).modseq
+    assert f") UID 2 MODSEQ ({modseq}))" in selected.say("NOOP")
+    assert "HIGHESTMODSEQ" not in selected.say("FETCH 1 (MODSEQ)")
+
+
+def test_condstore_is_advertised(alice):
+    assert "CONDSTORE" in alice.session.capabilities()
+    assert "CONDSTORE" not in Talk().session.capabilities()

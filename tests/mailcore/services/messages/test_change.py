@@ -60,8 +60,38 @@ def test_leaves_messages_alone_that_changed_since(store, box):
     inbox = store.inbox(box)
     known = messages.folder_state(inbox).modseq
     messages.set_flags(inbox, [(2, 2)], add=FLAGGED)
-    changed = messages.set_flags(inbox, [(1, 3)], add=SEEN, unchanged_since=known)
+    changed = messages.set_flags(inbox, [(1, 3)], add=SEEN, condition=messages.Unchanged(known))
     assert (changed.uids, changed.refused) == ([1, 3], [2])
+
+
+def test_changes_what_is_as_the_caller_knows_it(store, box):
+    """RFC 7162 §3.1.12: another flag may have changed since, if it is not replaced too."""
+    inbox = store.inbox(box)
+    known = messages.folder_state(inbox).modseq
+    messages.set_flags(inbox, [(1, 2)], add=FLAGGED, add_keywords=["$A"])
+    before = {1: (0, 0)}
+    condition = messages.Unchanged(known, lambda uid, modseq: before.get(uid) if modseq == known else None)
+
+    def refused(**change) -> list[int]:
+        done = messages.set_flags(inbox, [(1, 2)], condition=condition, **change)
+        assert sorted(done.uids + done.refused) == [1, 2]
+        return done.refused
+
+    assert refused(add=SEEN) == [2]
+    assert refused(add_keywords=["$B"]) == [2]
+    assert refused(remove=FLAGGED) == [1, 2]
+    assert refused(remove_keywords=["$A"]) == [1, 2]
+    assert refused(add=SEEN, replace=True) == [1, 2]
+
+
+def test_nothing_is_unchanged_since_0_but_keywords_that_are_not_there(store, box):
+    inbox = store.inbox(box)
+    messages.set_flags(inbox, [(2, 2)], add_keywords=["$A"])
+    never = messages.Unchanged(0)
+    assert messages.set_flags(inbox, [(1, 2)], add=SEEN, condition=never).refused == [1, 2]
+    assert messages.set_flags(inbox, [(1, 2)], replace=True, condition=never).refused == [1, 2]
+    done = messages.set_flags(inbox, [(1, 2)], add_keywords=["$a"], condition=never)
+    assert (done.uids, done.refused) == ([1], [2])
 
 
 def test_copies_with_shared_content(store, box):
