@@ -219,6 +219,8 @@ def refresh(known: Snapshot, state: messages.FolderState) -> Snapshot:
         # Only other folders of the mailbox have changed.
         return replace(known, modseq=state.modseq, uidnext=state.uidnext)
     since = messages.changes_since(known.folder_id, known.modseq)
+    if not since.is_whole:  # it has been in memory for longer than changes are remembered
+        return load(state)
     names = known.names
     if since.rows:
         names = tuple(messages.keyword_names(known.mailbox_id))

@@ -189,6 +189,11 @@ class Session:
         return self.view
 
     @property
+    def tells_vanished(self) -> bool:
+        """Whether the client hears uids of what goes, not sequence numbers (RFC 7162 §3.2.3)."""
+        return "QRESYNC" in self.enabled
+
+    @property
     def is_utf8(self) -> bool:
         """Whether folder names and other text go out in UTF-8 (RFC 6855 §3)."""
         return "UTF8=ACCEPT" in self.enabled

@@ -40,12 +40,18 @@ class View:
     """One selected folder of one session."""
 
     __slots__ = (
-        "claimed", "first_recent", "is_read_only", "shown", "silent", "snapshot", "tells_modseqs", "told",
-        "whole",
+        "claimed", "first_recent", "is_read_only", "shown", "silent", "snapshot", "tells_modseqs",
+        "tells_vanished", "told", "whole",
     )  # fmt: skip
 
     def __init__(
-        self, snapshot: Snapshot, *, is_read_only: bool, first_recent: int, tells_modseqs: bool = False
+        self,
+        snapshot: Snapshot,
+        *,
+        is_read_only: bool,
+        first_recent: int,
+        tells_modseqs: bool = False,
+        tells_vanished: bool = False,
     ) -> None:
         self.snapshot = snapshot
         self.shown: array[int] = snapshot.uids
@@ -55,6 +61,8 @@ class View:
         self.whole = snapshot.highest
         # The client wants uid and modseq with all news (RFC 7162 §3.2.4).
         self.tells_modseqs = tells_modseqs
+        # It hears VANISHED, not EXPUNGE (RFC 7162 §3.2.10).
+        self.tells_vanished = tells_vanished
         self.is_read_only = is_read_only
         # Messages from this uid on are \Recent in this session.
         self.first_recent = first_recent
@@ -193,27 +201,14 @@ class View:
             out.append(responses.flags([*system_flags.NAMES.values(), *new.names]))
         gone = [] if new.uids is old else _gone(old, new.uids)
         last = old[-1] if old else 0
-        for uid in sorted(set(new.touched_since(self.told))):
-            if uid > last:
-                continue
-            at = new.index(uid)
-            if at < 0:
-                continue
-            believed = self.silent.get(uid, _UNKNOWN)
-            is_known = believed[:2] == (new.flags[at], new.keywords[at])
-            if is_known and (not self.tells_modseqs or believed[2] == new.modseqs[at]):
-                continue
-            self.snapshot = new
-            out.append(self._fetch(new, at, with_uid=with_uids, with_flags=not is_known))
+        since, self.snapshot, self.told = self.told, new, new.modseq
+        out += self._changed_flags(since, last, with_uids=with_uids)
         self.silent = _NOTHING
-        self.snapshot = new
-        self.told = new.modseq
         if not gone:
             grew = len(new.uids) > len(old)
             self.shown = new.uids
         elif may_expunge:
-            # From the end, so that each number is right at its moment.
-            out += [responses.expunge(at + 1) for at in reversed(gone)]
+            out += self._expunges([old[at] for at in gone], gone)
             grew = len(new.uids) > len(old) - len(gone)
             self.shown = new.uids
         else:
@@ -227,6 +222,24 @@ class View:
         if gone:
             out += self._whole()
         return out
+
+    def _changed_flags(self, since: int, last: int, *, with_uids: bool) -> Iterator[bytes]:
+        """What this client does not know of the messages up to uid last that have changed after a modseq."""
+        new = self.snapshot
+        for uid in sorted(set(new.touched_since(since))):
+            at = new.index(uid)
+            if uid > last or at < 0:
+                continue
+            believed = self.silent.get(uid, _UNKNOWN)
+            is_known = believed[:2] == (new.flags[at], new.keywords[at])
+            if not is_known or (self.tells_modseqs and believed[2] != new.modseqs[at]):
+                yield self._fetch(new, at, with_uid=with_uids, with_flags=not is_known)
+
+    def _expunges(self, uids: list[int], places: list[int]) -> list[bytes]:
+        if self.tells_vanished:
+            return [responses.vanished(seqset.collect(uids))]
+        # From the end, so that each number is right at its moment.
+        return [responses.expunge(at + 1) for at in reversed(places)]
 
     def _whole(self) -> list[bytes]:
         """Said when messages go, and while that is held back: the modseqs a client hears of are higher then

@@ -36,6 +36,8 @@ class Folder(models.Model):
     octets = models.BigIntegerField(default=0)
     # The mailbox's modseq when this folder last changed: HIGHESTMODSEQ (RFC 7162 §3.1.2.1).
     modseq = models.BigIntegerField(default=1)
+    # Changes after this modseq are all in the change log; older ones may have been forgotten (RFC 7162 §5.3).
+    log_from = models.BigIntegerField(db_default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -15,7 +15,7 @@ from django.db import transaction
 from mailcore import limits
 from mailcore.errors import BadMetadata, Forbidden, MetadataTooBig, NotFound, TooMuchMetadata
 from mailcore.services import sql
-from mailcore.services.messages.locked import lock_mailboxes
+from mailcore.services.messages.locked import lock_mailboxes, ring, write_back
 
 # RFC 5464 §3.2: components without "*", "%", controls and octets above 127.
 _ENTRY = re.compile(r"/(?:private|shared)(?:/[!-$&-)+-.0-~ ]+)+").fullmatch
@@ -54,7 +54,8 @@ def change(mailbox_id: int, user_id: int, folder_id: int, entries: Mapping[str, 
     if any(value is not None and len(value) > limits.METADATA_VALUE_OCTETS for value in entries.values()):
         raise MetadataTooBig
     with transaction.atomic():
-        if not lock_mailboxes([mailbox_id]):
+        box = lock_mailboxes([mailbox_id]).get(mailbox_id)
+        if box is None:
             raise NotFound
         if folder_id and not sql.row(
             "SELECT 1 FROM folder WHERE id = %s AND mailbox_id = %s", (folder_id, mailbox_id)
@@ -79,6 +80,12 @@ def change(mailbox_id: int, user_id: int, folder_id: int, entries: Mapping[str, 
         ) or (0, 0)
         if count > limits.METADATA_ENTRIES or octets > limits.METADATA_OCTETS:
             raise TooMuchMetadata
+        if folder_id:
+            # Who looks at HIGHESTMODSEQ only sees that there is something new (RFC 7162 §3.2).
+            box.modseq += 1
+            sql.execute("UPDATE folder SET modseq = %s WHERE id = %s", (box.modseq, folder_id))
+            write_back([box])
+            ring([mailbox_id])
 
 
 def chosen(found: Mapping[str, bytes], entries: Iterable[str], depth: int | None) -> dict[str, bytes | None]:

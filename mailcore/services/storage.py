@@ -17,6 +17,7 @@ from mailcore.models import QueueEntry, Submission, Tenant
 from mailcore.outside import blobs, clock
 from mailcore.services import closing, sql
 from mailcore.services.messages import octets
+from mailcore.services.messages.locked import lock_mailboxes
 
 log = logging.getLogger(__name__)
 ROWS = 500
@@ -62,11 +63,23 @@ def prune_submissions() -> int:
 
 
 def prune_changes() -> int:
-    """Forget some of the oldest entries of the change log; how many."""
+    """Forget some of the oldest entries of the change log; how many. Folders keep how far theirs reaches."""
     before = sql.moment(clock.now() - dt.timedelta(seconds=limits.CHANGES_KEPT_SECONDS))
-    some = sql.rows("SELECT folder_id, modseq, kind FROM change WHERE at < %s LIMIT %s", (before, 10 * ROWS))
+    some = sql.rows(
+        "SELECT folder_id, modseq, kind, mailbox_id FROM change WHERE at < %s LIMIT %s", (before, 10 * ROWS)
+    )
+    marks: dict[int, int] = {}
+    for folder_id, modseq, _, _ in some:
+        marks[folder_id] = max(modseq, marks.get(folder_id, 0))
     with transaction.atomic():
-        sql.execute_many("DELETE FROM change WHERE folder_id = %s AND modseq = %s AND kind = %s", some)
+        lock_mailboxes({row[3] for row in some})  # before their folders, as everybody does
+        sql.execute_many(
+            "UPDATE folder SET log_from = %s WHERE id = %s AND log_from < %s",
+            [(modseq, folder_id, modseq) for folder_id, modseq in sorted(marks.items())],
+        )
+        sql.execute_many(
+            "DELETE FROM change WHERE folder_id = %s AND modseq = %s AND kind = %s", [row[:3] for row in some]
+        )
     return len(some)
 
 

@@ -11,9 +11,10 @@ from django.db import connection
 from mailcore import limits, snapshot
 from mailcore.errors import FolderGone
 from mailcore.message.flags import DELETED, FLAGGED, SEEN
-from mailcore.services import folders, messages, sql
+from mailcore.services import folders, messages, sql, storage
 from mailcore.services.messages import read
 from mailcore.snapshot import Snapshot, Snapshots
+from tests.fakes import FakeClock
 from tests.mailcore.imap.commands.reading import Inbox, mail
 
 
@@ -111,6 +112,19 @@ def test_no_row_of_a_refresh_is_ahead_of_it(inbox, monkeypatch):
     one = known.current(inbox.folder_id)
     assert max(one.modseqs) <= one.modseq
     assert rows(one) == messages.message_rows(inbox.folder_id)
+
+
+def test_is_read_anew_when_the_log_does_not_reach_back_to_it(inbox):
+    known = Snapshots()
+    with FakeClock() as clock:
+        inbox.file(mail(), mail(), mail())
+        known.current(inbox.folder_id)
+        inbox.expunge([(2, 2)])
+        messages.set_flags(inbox.folder_id, [(1, 1)], add=SEEN)
+        clock.advance(limits.CHANGES_KEPT_SECONDS + 60)
+        assert storage.prune_changes()
+        inbox.file(mail())
+    assert rows(known.current(inbox.folder_id)) == messages.message_rows(inbox.folder_id)
 
 
 def test_never_changes(inbox):

@@ -15,7 +15,7 @@ from mailcore.services import mailboxes
 
 MECHANISMS = ("PLAIN", "LOGIN")
 # What ENABLE can switch on; the extensions that need it come with their own names.
-CAN_ENABLE: tuple[str, ...] = ("CONDSTORE",)
+CAN_ENABLE: tuple[str, ...] = ("CONDSTORE", "QRESYNC")
 
 
 def starttls(session: Session, command: Simple) -> Handler:
@@ -88,6 +88,6 @@ def enable(session: Session, command: Enable) -> Handler:
     new = [name for name in command.capabilities if name in CAN_ENABLE and name not in session.enabled]
     session.enabled |= set(new)
     yield responses.enabled(new)
-    if "CONDSTORE" in new:
+    if not {"CONDSTORE", "QRESYNC"}.isdisjoint(new):
         yield from session.tell_modseqs()
     return Done("ENABLE completed")

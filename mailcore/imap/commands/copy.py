@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailcore.errors import NoSuchFolder, TryCreate
+from mailcore.imap.commands.expunge import tell_what_went
 from mailcore.imap.commands.store import writable
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.wire import responses
@@ -36,6 +37,7 @@ def move(session: Session, command: Copy) -> Handler:
     if moved.source_uids:
         code = responses.copyuid(moved.uidvalidity, moved.source_uids, moved.target_uids)
         yield responses.ok("Moved", code=code)
+        return Done("MOVE completed", (yield from tell_what_went(session)))
     return Done("MOVE completed")
 
 

@@ -1,9 +1,12 @@
-"""EXPUNGE and UID EXPUNGE (RFC 9051 §6.4.3, RFC 4315 §2.1)."""
+"""EXPUNGE and UID EXPUNGE (RFC 9051 §6.4.3, RFC 4315 §2.1, RFC 7162 §3.2.7)."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
 from mailcore.imap.commands.store import writable
-from mailcore.imap.session import Done, Handler, Session
+from mailcore.imap.session import Done, Handler, Output, Session
 from mailcore.imap.wire.values import Simple, UidExpunge
 from mailcore.services import messages
 
@@ -14,6 +17,15 @@ def expunge(session: Session, command: Simple | UidExpunge) -> Handler:
     ranges = messages.ALL
     if isinstance(command, UidExpunge):
         ranges = view.uid_ranges(command.numbers, uid=True)
-    messages.expunge(view.snapshot.folder_id, ranges, via="imap")
-    return Done(f"{command.name} completed")
-    yield b""
+    done = messages.expunge(view.snapshot.folder_id, ranges, via="imap")
+    code = (yield from tell_what_went(session)) if done.uids else b""
+    return Done(f"{command.name} completed", code)
+
+
+def tell_what_went(session: Session) -> Generator[Output, Any, bytes]:
+    """To a client that has enabled QRESYNC the news come first: the tagged OK says where it may go on from.
+    Returns that code (RFC 7162 §3.2.7)."""
+    if not session.tells_vanished:
+        return b""
+    yield from session.poll()
+    return b"HIGHESTMODSEQ %d" % session.selected.whole

@@ -11,12 +11,13 @@ from operator import itemgetter
 from typing import cast
 
 from mailcore import limits
-from mailcore.errors import NoSuchMessage
+from mailcore.errors import BadSyntax, NoSuchMessage
 from mailcore.imap import pages, sections
+from mailcore.imap.commands import resync
 from mailcore.imap.pages import Row, Slices
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.view import RECENT, View
-from mailcore.imap.wire import fetch_items, responses
+from mailcore.imap.wire import fetch_items, responses, seqset
 from mailcore.imap.wire.values import Fetch, FetchItem, Section
 from mailcore.message import flags as system_flags
 from mailcore.services import messages
@@ -33,7 +34,11 @@ _WIDE_ROWS = limits.IMAP_PAGE_ROWS // 5
 
 
 def from_memory(session: Session, command: Fetch) -> bool:
-    """Only UID, FLAGS and MODSEQ are asked: the snapshot knows them."""
+    """Only UID, FLAGS and MODSEQ are asked, of what is there: the snapshot knows them."""
+    return _is_in_memory(command) and ("VANISHED", None) not in command.modifiers
+
+
+def _is_in_memory(command: Fetch) -> bool:
     return all(item.name in ("FLAGS", "UID", "MODSEQ") for item in command.items)
 
 
@@ -49,14 +54,21 @@ def fetch(session: Session, command: Fetch) -> Handler:
     """Answer what is still there. By sequence number, what is gone by now is a NO at the end (RFC 5530);
     a UID that is gone means nothing (RFC 3501 §6.4.8)."""
     view, items = session.selected, _items(command)
+    modifiers = dict(command.modifiers)
+    since = cast("int | None", modifiers.get("CHANGEDSINCE"))
+    if "VANISHED" in modifiers and not (since is not None and command.uid and session.tells_vanished):
+        raise BadSyntax("VANISHED is for UID FETCH with CHANGEDSINCE, after ENABLE QRESYNC")
+    slices = view.slices(command.numbers, uid=command.uid)
     if _MODSEQ in items:
         yield from session.tell_modseqs()
-    slices = view.slices(command.numbers, uid=command.uid)
-    for name, value in command.modifiers:
-        if name == "CHANGEDSINCE":
-            slices = view.changed_since(slices, cast(int, value))
-    if from_memory(session, command):
-        missing = yield from _flags_and_uids(view, {item.name for item in items}, slices)
+    if since is not None and "VANISHED" in modifiers:
+        # The last message may be what went: "*" is the last there ever was.
+        uids = seqset.resolve(command.numbers, view.snapshot.uidnext - 1)
+        yield from resync.vanished(view, since, uids)
+    if since is not None:
+        slices = view.changed_since(slices, since)
+    if _is_in_memory(command):
+        missing = yield from flags_and_uids(view, {item.name for item in items}, slices)
     else:
         snapshot, changed = view.snapshot, frozenset[int]()
         if not view.is_read_only and not all(item.peek for item in command.items):
@@ -110,7 +122,7 @@ def _line(names: Collection[str]) -> bytes:
     return b"* %%d FETCH (%b)\r\n" % form.replace(b" ", b"", 1)
 
 
-def _flags_and_uids(view: View, names: Collection[str], slices: Slices) -> Generator[bytes, None, bool]:
+def flags_and_uids(view: View, names: Collection[str], slices: Slices) -> Generator[bytes, None, bool]:
     """Returns whether something is gone. Tight loops: clients ask this of whole folders."""
     line, tells_modseqs = _line(names), "MODSEQ" in names
     snapshot, shown, recent = view.snapshot, view.shown, view.first_recent

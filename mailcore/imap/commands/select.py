@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import cast
+
 from mailcore import limits
+from mailcore.errors import BadSyntax
+from mailcore.imap.commands import resync
+from mailcore.imap.commands.fetch import flags_and_uids
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.view import View
 from mailcore.imap.wire import responses
-from mailcore.imap.wire.values import Select, Simple
+from mailcore.imap.wire.values import Resync, Select, Simple
 from mailcore.message import flags as system_flags
 from mailcore.services import folders, messages
 
 
 def select(session: Session, command: Select) -> Handler:
     """Leaves the old folder first, whatever becomes of the new one (RFC 9051 §6.3.2)."""
+    parameters = dict(command.parameters)
+    known = cast("Resync | None", parameters.get("QRESYNC"))
+    if known is not None and not session.tells_vanished:
+        raise BadSyntax("ENABLE QRESYNC comes first")
     if session.view is not None:
         session.unselect()
         yield responses.ok("Closed", code=b"CLOSED")  # what follows is about the new one (RFC 7162 §3.2.11)
-    if "CONDSTORE" in dict(command.parameters):
+    if "CONDSTORE" in parameters:
         session.tell_modseqs()
     state = folders.find(session.mailbox_id, command.folder)
     is_read_only = command.name == "EXAMINE" or not session.may_write
@@ -25,7 +35,11 @@ def select(session: Session, command: Select) -> Handler:
     if not is_read_only:
         first_recent = messages.claim_recent(state.folder_id, snapshot.uidnext)
     view = View(
-        snapshot, is_read_only=is_read_only, first_recent=first_recent, tells_modseqs=session.knows_modseqs
+        snapshot,
+        is_read_only=is_read_only,
+        first_recent=first_recent,
+        tells_modseqs=session.knows_modseqs,
+        tells_vanished=session.tells_vanished,
     )
     session.select(view, state.name)
 
@@ -47,7 +61,17 @@ def select(session: Session, command: Select) -> Handler:
     if (unseen := _first_unseen(view)) is not None:
         lines.append(responses.ok("First unseen", code=b"UNSEEN %d" % unseen))
     yield b"".join(lines)
+    if known is not None and known.uidvalidity == snapshot.uidvalidity:
+        yield from _resynchronise(view, known)
     return Done(f"{command.name} completed", b"READ-ONLY" if is_read_only else b"READ-WRITE")
+
+
+def _resynchronise(view: View, known: Resync) -> Generator[bytes, None, None]:
+    """What went, and what is new or changed, of what the client knows (RFC 7162 §3.2.5.1)."""
+    uids = known.known or ((1, view.snapshot.uidnext - 1),)
+    yield from resync.vanished(view, known.modseq, uids, known.matches)
+    slices = view.changed_since(view.slices(uids, uid=True), known.modseq)
+    yield from flags_and_uids(view, {"UID", "FLAGS", "MODSEQ"}, slices)
 
 
 def _first_unseen(view: View) -> int | None:

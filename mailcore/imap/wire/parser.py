@@ -57,8 +57,8 @@ from mailcore.imap.wire.values import (
 )
 
 # What extensions add to commands that are there already: name -> reader of its value, space included.
-SELECT_PARAMETERS: Final[ModifierTable] = {"CONDSTORE": None}
-FETCH_MODIFIERS: Final[ModifierTable] = {"CHANGEDSINCE": modseqs.modseq}
+SELECT_PARAMETERS: Final[ModifierTable] = {"CONDSTORE": None, "QRESYNC": modseqs.resync}
+FETCH_MODIFIERS: Final[ModifierTable] = {"CHANGEDSINCE": modseqs.modseq, "VANISHED": None}
 STORE_MODIFIERS: Final[ModifierTable] = {"UNCHANGEDSINCE": modseqs.modseq}
 SEARCH_RETURNS: Final[ModifierTable] = dict.fromkeys(("MIN", "MAX", "ALL", "COUNT"))  # RFC 4731
 LIST_SELECTION: Final[ModifierTable] = dict.fromkeys(

@@ -180,6 +180,11 @@ def expunge(seq: int) -> bytes:
     return b"* %d EXPUNGE\r\n" % seq
 
 
+def vanished(uids: Ranges, *, earlier: bool = False) -> bytes:
+    """VANISHED, RFC 7162 §3.2.10; at least one uid. Not earlier: the client counts its messages anew."""
+    return b"* VANISHED %b%b\r\n" % (b"(EARLIER) " if earlier else b"", seqset.encode(uids))
+
+
 def list_line(
     name: str,
     attributes: Iterable[str] = (),

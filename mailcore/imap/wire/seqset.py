@@ -99,6 +99,38 @@ def contains(ranges: Ranges, number: int) -> bool:
     return at >= 0 and ranges[at][0] <= number <= ranges[at][1]
 
 
+def intersection(one: Ranges, other: Ranges) -> Ranges:
+    """The numbers in both of two resolved sets."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    for first, last in one:
+        while at < len(other) and other[at][1] < first:
+            at += 1
+        here = at
+        while here < len(other) and other[here][0] <= last:
+            found.append((max(first, other[here][0]), min(last, other[here][1])))
+            here += 1
+        at = max(at, here - 1)
+    return tuple(found)
+
+
+def without(ranges: Ranges, uids: Sequence[int]) -> Ranges:
+    """A resolved set without uids (rising)."""
+    left: list[tuple[int, int]] = []
+    stop = 0
+    for first, last in ranges:
+        start = bisect_left(uids, first, stop)
+        stop = bisect_right(uids, last, start)
+        low = first
+        for uid in uids[start:stop]:
+            if low < uid:
+                left.append((low, uid - 1))
+            low = uid + 1
+        if low <= last:
+            left.append((low, last))
+    return tuple(left)
+
+
 def count(ranges: Ranges) -> int:
     """How many numbers are in a resolved set."""
     return sum(last - first + 1 for first, last in ranges)

@@ -79,6 +79,19 @@ class Select(NamedTuple):
     parameters: tuple[Modifier, ...] = ()
 
 
+class Resync(NamedTuple):
+    """What a client knows of a folder (RFC 7162 §3.2.5): SELECT's QRESYNC.
+
+    known    the UIDs it wants to hear about, None for all
+    matches  sequence numbers, and the UIDs that it knows for them, as many
+    """
+
+    uidvalidity: int
+    modseq: int
+    known: Ranges | None = None
+    matches: tuple[Ranges, Ranges] | None = None
+
+
 class Create(NamedTuple):
     """CREATE; special_uses by RFC 6154 §3, spelled as there. folder keeps a trailing "/" if there was one."""
 

@@ -117,13 +117,14 @@ def message_rows(folder_id: int) -> list[tuple[int, int, int, int]]:
 class ChangesSince:
     """What happened in a folder after a modseq: rows (uid, flags, keywords, modseq) that are new or changed
     and still there, and the uids that went. modseq is what to ask from next time, folder_modseq when the
-    folder last changed."""
+    folder last changed. Without is_whole the log does not reach back so far: what is here is not all."""
 
     modseq: int
     rows: list[tuple[int, int, int, int]]
     gone: list[int]
     uidnext: int = 0
     folder_modseq: int = 0
+    is_whole: bool = True
 
 
 def changes_since(folder_id: int, modseq: int) -> ChangesSince:
@@ -140,17 +141,36 @@ def _changes_since(folder_id: int, modseq: int) -> ChangesSince:
     state = folder_state(folder_id)
     touched: set[int] = set()
     gone: set[int] = set()
-    for kind, uids in sql.rows(
-        "SELECT kind, uids FROM change WHERE folder_id = %s AND modseq > %s ORDER BY modseq",
-        (folder_id, modseq),
-    ):
-        (gone if kind == Change.Kind.GONE else touched).update(
-            seqset.numbers(seqset.parse_compact(uids.encode()))
-        )
+    log, is_whole = _log_since(folder_id, modseq)
+    for kind, uids in log:
+        (gone if kind == Change.Kind.GONE else touched).update(seqset.numbers(uids))
     # A uid never comes back (RFC 9051 §2.3.1.1): what is gone is gone.
     touched -= gone
     rows = [row for row in _message_rows_of(folder_id, sorted(touched)) if row[3] > modseq]
-    return ChangesSince(state.modseq, rows, sorted(gone), state.uidnext, state.folder_modseq)
+    return ChangesSince(state.modseq, rows, sorted(gone), state.uidnext, state.folder_modseq, is_whole)
+
+
+def gone_since(folder_id: int, modseq: int) -> seqset.Ranges | None:
+    """The uids that went after modseq, None when nobody remembers that far back. Raises FolderGone."""
+    log, is_whole = _log_since(folder_id, modseq)
+    gone = seqset.ranges_of(pair for kind, uids in log if kind == Change.Kind.GONE for pair in uids)
+    return gone if is_whole else None
+
+
+def _log_since(folder_id: int, modseq: int) -> tuple[list[tuple[int, seqset.Ranges]], bool]:
+    """(kind, uids) of every change after modseq, and whether these are all. Raises FolderGone.
+
+    One statement, so that nothing is forgotten between the mark of how far the log reaches and the log.
+    """
+    found = sql.rows(
+        "SELECT f.log_from, c.kind, c.uids FROM folder f"
+        " LEFT JOIN change c ON c.folder_id = f.id AND c.modseq > %s WHERE f.id = %s",
+        (modseq, folder_id),
+    )
+    if not found:
+        raise FolderGone
+    log = [(kind, seqset.parse_compact(uids.encode())) for _, kind, uids in found if kind is not None]
+    return log, found[0][0] <= modseq
 
 
 def changed_count(folder_id: int, modseq: int) -> int:

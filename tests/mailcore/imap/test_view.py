@@ -157,6 +157,18 @@ def test_says_where_a_client_may_go_on_from_while_expunges_are_held_back():
     assert seen.update(new, may_expunge=False) == []
 
 
+def test_tells_uids_of_what_went_to_who_wants_them():
+    seen = telling(snapshot(1, START))
+    seen.tells_vanished = True
+    new = snapshot(4, {5: (SEEN, 1), 7: (0, 4)})
+    assert seen.update(new, may_expunge=True) == [
+        b"* VANISHED 1:2\r\n",
+        b"* 2 EXISTS\r\n",
+        b"* 0 RECENT\r\n",
+        b"* OK [HIGHESTMODSEQ 4] Highest\r\n",
+    ]
+
+
 def test_begins_with_modseqs_where_all_is_told():
     seen = view(snapshot(1, START))
     seen.update(snapshot(3, {2: (SEEN, 3), 5: (SEEN, 1)}), may_expunge=False)

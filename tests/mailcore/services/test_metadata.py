@@ -27,6 +27,17 @@ def test_what_fails_changes_nothing(cast):
     assert metadata.values(box, user) == {}
 
 
+def test_a_folder_has_changed_when_its_entries_have(cast):
+    """RFC 7162 §3.2: clients that look at HIGHESTMODSEQ only learn of it."""
+    box, user = cast.alice.mailbox.pk, cast.alice.user.pk
+    before = folders.find(box, "INBOX")
+    metadata.change(box, user, before.folder_id, {"/private/comment": b"1"})
+    after = folders.find(box, "INBOX")
+    assert after.folder_modseq == after.modseq == before.modseq + 1
+    metadata.change(box, user, 0, {"/private/comment": b"1"})
+    assert folders.find(box, "INBOX") == after
+
+
 def test_keeps_octets(cast):
     box, user = cast.alice.mailbox.pk, cast.alice.user.pk
     metadata.change(box, user, 0, {"/private/a": bytes(range(256))})

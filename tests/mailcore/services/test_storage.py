@@ -131,3 +131,24 @@ def test_the_change_log_is_kept_for_a_year(alice, clock):
     clock.advance(2 * DAY)
     assert storage.prune_changes() == 1
     assert Change.objects.get().at > clock.now() - dt.timedelta(days=3)
+
+
+def test_a_folder_knows_how_far_its_log_reaches(alice, clock):
+    first = file(alice, mail())
+    expunge(first)
+    gone = messages.folder_state(first.folder_id).folder_modseq
+    assert messages.gone_since(first.folder_id, 0) == ((1, 1),)
+    clock.advance(366 * DAY)
+    second = file(alice, mail(30))
+    assert storage.prune_changes() == 2
+    assert messages.gone_since(first.folder_id, gone - 1) is None
+    assert messages.gone_since(first.folder_id, gone) == ()
+    assert not messages.changes_since(first.folder_id, gone - 1).is_whole
+    assert messages.changes_since(first.folder_id, gone).is_whole
+    # Another folder's log reaches as far as before.
+    trash = alice.mailbox.folders.get(role="trash")
+    messages.copy(second.folder_id, messages.ALL, trash.pk)
+    clock.advance(366 * DAY)
+    assert storage.prune_changes() == 2
+    assert trash.mailbox.folders.get(role="trash").log_from > gone
+    assert alice.mailbox.folders.get(role="sent").log_from == 0

@@ -4,7 +4,7 @@ from mailcore.errors import BadSyntax
 from mailcore.imap.wire import modseqs, parser
 from mailcore.imap.wire.grammar import Cursor
 from mailcore.imap.wire.receiver import Received
-from mailcore.imap.wire.values import And, ChangedFrom, HasFlag
+from mailcore.imap.wire.values import And, ChangedFrom, HasFlag, Resync
 
 
 def parse(text: bytes):
@@ -41,3 +41,43 @@ def test_has_its_place_in_commands():
     assert parse(b"a STORE 1 (unchangedsince 0) FLAGS x").modifiers == (("UNCHANGEDSINCE", 0),)
     assert parse(b"a SEARCH SEEN MODSEQ 7").key == And((HasFlag("\\Seen"), ChangedFrom(7)))
     assert parse(b"a STATUS x (HIGHESTMODSEQ)").items == ("HIGHESTMODSEQ",)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        (b" (7 12)", Resync(7, 12)),
+        (b" (7 12 41:211,3)", Resync(7, 12, ((3, 3), (41, 211)))),
+        (b" (7 12 (1,3 5,9))", Resync(7, 12, None, (((1, 1), (3, 3)), ((5, 5), (9, 9))))),
+        (b" (7 12 1:9 (1:2,5 5,9:10))", Resync(7, 12, ((1, 9),), (((1, 2), (5, 5)), ((5, 5), (9, 10))))),
+    ],
+)
+def test_reads_what_a_client_knows(text, meant):
+    assert parse(b"a SELECT x (QRESYNC%b)" % text).parameters == (("QRESYNC", meant),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b" 7 12",
+        b" (7)",
+        b" (7 x)",
+        b" (7 12 )",
+        b" (7 12 1:*)",
+        b" (7 12 *)",
+        b" (7 12 1:9 2:3)",
+        b" (7 12 ())",
+        b" (7 12 (1))",
+        b" (7 12 (1 2,3))",  # not as many
+        b" (7 12 (3,1 5,9))",  # not ascending
+        b" (7 12 (1,3 9,5))",
+        b" (7 12 (1,1:2 3,4:5))",
+        b" (7 12 (2:1 4:5))",
+        b" (7 12 (1:* 4:5))",
+        b" (7 12 (1 4) 1:9)",
+    ],
+)
+def test_refuses_what_no_client_can_know(text):
+    with pytest.raises(BadSyntax):
+        parse(b"a SELECT x (QRESYNC%b)" % text)

@@ -163,3 +163,17 @@ def test_packs_and_unpacks_a_folder_quickly():
 
 def test_neighbours_in_the_folder_are_one_slice():
     assert seqset.indexes(seqset.parse(b"1,5,9"), [1, 5, 7, 9]) == [(0, 2), (3, 4)]
+
+
+@given(SETS, SETS)
+def test_intersection_and_without_are_those_of_sets(one, other):
+    first, second = seqset.collect(sorted(one)), seqset.collect(sorted(other))
+    assert seqset.intersection(first, second) == seqset.collect(sorted(one & other))
+    assert seqset.without(first, sorted(other)) == seqset.collect(sorted(one - other))
+
+
+def test_intersection_takes_time_by_ranges_not_numbers():
+    scattered = tuple((n, n) for n in range(1, 60_000, 2))
+    assert seqset.intersection(((1, 2**32 - 1),), scattered) == scattered
+    assert seqset.intersection(scattered, ((1, 2**32 - 1),)) == scattered
+    assert seqset.without(((1, 2**32 - 1),), [5]) == ((1, 4), (6, 2**32 - 1))
