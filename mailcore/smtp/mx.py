@@ -11,7 +11,8 @@ from mailcore import limits
 from mailcore.errors import BadAddress, MailError, TooManyRecipients
 from mailcore.message.address import parse_path
 from mailcore.services import inbound, messages
-from mailcore.smtp.protocol import Protocol, Sessions, refuse_bare_line_ends
+from mailcore.smtp.data import refuse_bare_line_ends
+from mailcore.smtp.protocol import Protocol, Sessions
 
 if TYPE_CHECKING:
     from mailcore.server import Maild

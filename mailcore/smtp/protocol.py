@@ -21,14 +21,14 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 from django.conf import settings
 
 from mailcore import limits
-from mailcore.errors import BadMessage, Busy, MailError, MessageTooBig, Unexpected
+from mailcore.errors import Busy, MailError, MessageTooBig, Unexpected
+from mailcore.smtp.data import Data
 from mailcore.smtp.reader import CommandReader
 
 log = logging.getLogger(__name__)
 # aiosmtpd tells every command to this logger; ours tell what matters themselves.
 logging.getLogger("mail.log").setLevel(logging.WARNING)
 
-_END = b"\r\n.\r\n"
 # Replies that never wait for company: what follows them is not a command, or nothing.
 _AT_ONCE = frozenset({"220", "221", "421"})
 _PATH = re.compile(r"<((?:[^<>\s\"\\@:,]+|\"(?:[^\"\\]|\\.)*\")@[^<>\s\"\\@:,]+)>(?: +(.*))?\Z")
@@ -308,7 +308,7 @@ class Protocol(SMTP):
         buffer: bytearray = reader._buffer
         limit: int = settings.HOSTMAIL_MAX_MESSAGE
         deadline = self.loop.time() + limits.SMTP_DATA_SECONDS
-        data = bytearray(b"\r\n")  # so that the first line is like any other
+        data = Data()
         trouble: MailError | None = None
         counted = 0
         command_limit = reader._limit
@@ -321,56 +321,31 @@ class Protocol(SMTP):
                         raise ConnectionResetError
                     await reader._wait_for_data("DATA")
                     continue
-                before = len(data)
-                data += buffer
-                end = data.find(_END, max(before - 4, 0))
-                if end >= 0:
-                    del buffer[: end + len(_END) - before]
-                    reader._maybe_resume_transport()
-                    break
-                buffer.clear()
+                grown = len(buffer)
+                ended = data.take(buffer)
                 reader._maybe_resume_transport()
+                if ended:
+                    break
                 self._reset_timeout()
                 if trouble is None:
-                    grown = len(data) - before
                     counted += grown
                     self.sessions.octets += grown
-                    if len(data) - 2 > limit:
+                    if counted > limit + 4:
                         trouble = MessageTooBig()
                     elif (
                         self.sessions.octets > limits.SMTP_OCTETS_IN_HAND
-                        and len(data) > limits.SMTP_SMALL_OCTETS
+                        and counted > limits.SMTP_SMALL_OCTETS
                     ):
                         trouble = Busy("Too much mail at once, please try again later")
                 if trouble is not None:
-                    del data[:-4]
+                    data.drop()
                 if self.loop.time() > deadline:
                     raise ConnectionResetError("DATA took too long")
         finally:
             reader._limit = command_limit
             self.sessions.octets -= counted
-        if trouble is None and end > limit:
+        if trouble is None and data.octets > limit:
             trouble = MessageTooBig()
         if trouble is not None:
             raise trouble
-        del data[end + 2 :]
-        # A dot after a line end was doubled by the client (RFC 5321 §4.5.2).
-        return bytes(data.replace(b"\r\n.", b"\r\n")[2:]) if b"\r\n." in data else bytes(data[2:])
-
-
-def refuse_bare_line_ends(raw: bytes) -> None:
-    """Raise BadMessage for what other programs may take for a line end, and for endless lines.
-
-    (RFC 5321 §2.3.8: CR and LF only together. NUL is refused because C programs end there.)
-    """
-    pairs = raw.count(b"\r\n")
-    if raw.count(b"\n") != pairs or raw.count(b"\r") != pairs:
-        raise BadMessage("CR and LF may only stand together (RFC 5321 section 2.3.8)")
-    if b"\0" in raw:
-        raise BadMessage("NUL is not allowed in a message (RFC 5322 section 3.5)")
-    position = 0
-    while position + limits.LINE_OCTETS < len(raw):
-        line_end = raw.rfind(b"\n", position, position + limits.LINE_OCTETS + 2)
-        if line_end < 0:
-            raise BadMessage(f"A line is longer than {limits.LINE_OCTETS} octets")
-        position = line_end + 1
+        return data.message()
