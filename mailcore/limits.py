@@ -80,6 +80,7 @@ LEASE_SECONDS = 60  # what a vanished machine held is free again
 LEASE_RENEW_SECONDS = 20
 WAKE_PAUSE_SECONDS = 0.05  # between two wake-ups of the workers by one process: a burst of Sends is one look
 DOORBELL_TOPIC_OCTETS = 200
+COURIER_PAUSE_SECONDS = 0.005  # between two rounds of small notices; the first of a burst goes at once
 DOORBELL_WAITING = 10_000  # rings waiting to leave for other processes; more are dropped: it is only a bell
 DOORBELL_RECONNECT_SECONDS = 2  # between tries of the subscriber
 DOORBELL_CHECK_SECONDS = 30  # silence before the subscriber asks whether Redis is still there

@@ -23,12 +23,12 @@ from typing import ParamSpec, Protocol, TypeVar
 
 import uvloop
 from django.conf import settings
-from django.db import connection
 
 from mailcore import limits
 from mailcore.clerk import Clerk
 from mailcore.database import DatabaseThreads
 from mailcore.outside import tls
+from mailcore.services import sql
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class Maild:
     async def look(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one short read of the database: here on SQLite, where it never waits and a thread would
         cost more than the read, and in a thread where the database is a network away."""
-        if connection.vendor == "sqlite":
+        if sql.is_sqlite():
             # One context for all: Django would give each asyncio task a connection of its own.
             return self._context.run(function, *args, **kwargs)
         return await self.threads.call(function, *args, **kwargs)
@@ -127,7 +127,7 @@ class Maild:
 def run(only: Sequence[str], ready: Callable[[], None]) -> None:
     """Serve in this process until told to stop."""
 
-    if connection.vendor == "sqlite":
+    if sql.is_sqlite():
         # Django forbids its connections on an event loop, because they may wait; look() says why ours do not.
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 

@@ -8,6 +8,7 @@ with the first notice, is started anew after a fork, and gets a moment at exit. 
 import atexit
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
@@ -68,6 +69,8 @@ class Courier(Generic[Notice]):
                 self._carry(notices)
             except Exception:
                 log.exception("notices lost", courier=self._name, notices=len(notices))
+            # What comes in a burst goes together: carrying costs far more than waiting.
+            time.sleep(limits.COURIER_PAUSE_SECONDS)
 
 
 def _after_fork() -> None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 Row = tuple[Any, ...]
 
 
+@cache
 def is_sqlite() -> bool:
     return connection.vendor == "sqlite"
 
@@ -27,8 +28,20 @@ def _qmark(statement: str) -> str:
     return statement.replace("%s", "?")
 
 
+def _raw() -> Any:
+    """The driver's connection of this thread, opened if it is not.
+
+    One look-up: each access to django.db.connection finds the thread's own anew, which adds up to more than
+    the statements do.
+    """
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    if wrapper.connection is None:
+        wrapper.ensure_connection()
+    return wrapper.connection
+
+
 def _postgres_cursor() -> psycopg.Cursor[Row]:
-    raw = connection.connection
+    raw = _raw()
     if raw.prepare_threshold is None:
         raw.prepare_threshold = 2
     return psycopg.Cursor(raw)
@@ -36,9 +49,8 @@ def _postgres_cursor() -> psycopg.Cursor[Row]:
 
 def rows(statement: str, params: Sequence[Any] = ()) -> list[Row]:
     """All rows of a SELECT or of a statement with RETURNING. Octets come as bytes."""
-    connection.ensure_connection()
     if is_sqlite():
-        return connection.connection.execute(_qmark(statement), params).fetchall()  # type: ignore[no-any-return]
+        return _raw().execute(_qmark(statement), params).fetchall()  # type: ignore[no-any-return]
     with _postgres_cursor() as cursor:
         cursor.execute(statement, params)
         return cursor.fetchall()
@@ -52,9 +64,8 @@ def row(statement: str, params: Sequence[Any] = ()) -> Row | None:
 
 def execute(statement: str, params: Sequence[Any] = ()) -> int:
     """Run one statement; how many rows it touched."""
-    connection.ensure_connection()
     if is_sqlite():
-        return int(connection.connection.execute(_qmark(statement), params).rowcount)
+        return int(_raw().execute(_qmark(statement), params).rowcount)
     with _postgres_cursor() as cursor:
         cursor.execute(statement, params)
         return cursor.rowcount
@@ -64,9 +75,8 @@ def execute_many(statement: str, params: Sequence[Sequence[Any]]) -> None:
     """Run one statement for many rows: the driver's own loop, pipelined and prepared on PostgreSQL."""
     if not params:
         return
-    connection.ensure_connection()
     if is_sqlite():
-        connection.connection.executemany(_qmark(statement), params).close()
+        _raw().executemany(_qmark(statement), params).close()
         return
     with _postgres_cursor() as cursor:
         if len(params) == 1:

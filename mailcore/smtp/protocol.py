@@ -63,6 +63,7 @@ class Protocol(SMTP):
     """One SMTP connection."""
 
     is_submission: ClassVar[bool] = False
+    _hooks: ClassVar[list[str]]
     line_length_limit = 2048  # of a command line, with its arguments
 
     def __init__(self, sessions: Sessions, *, over_tls: bool, loop: asyncio.AbstractEventLoop) -> None:
@@ -127,7 +128,25 @@ class Protocol(SMTP):
                 self._writer.write(b"421 4.3.2 Shutting down\r\n")
             self.transport.close()
 
+    def __init_subclass__(cls) -> None:
+        cls._hooks = [name for name in dir(cls) if name.startswith(("smtp_", "handle_", "auth_"))]
+
+    def __dir__(self) -> list[str]:
+        """What aiosmtpd looks for in each new session: reading every attribute there is took it 0.3 ms."""
+        return self._hooks
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """Move the deadline; its timer looks when it fires. A timer for each command costs more than most."""
+        seconds = duration or self._timeout_duration
+        self._deadline = self.loop.time() + seconds
+        if self._timeout_handle is None or duration is not None:
+            super()._reset_timeout(seconds)
+
     def _timeout_cb(self) -> None:
+        left = self._deadline - self.loop.time()
+        if left > 0:
+            super()._reset_timeout(left)
+            return
         if self.transport is not None:
             self._writer.write(b"421 4.4.2 Timed out\r\n")
         super()._timeout_cb()  # type: ignore[no-untyped-call]
