@@ -340,6 +340,9 @@ DRAFT_FILES = 100  # attached to one mail
 # --- The text index (services/textindex) -------------------------------------------------------------------
 
 SEARCH_TEXT_CHARS = 256 * 1024  # of a mail's header and of its body, kept for search; what is longer is read
+# Work in the background rests as long as it worked; this many times as long while all cores are so busy.
+BACKGROUND_YIELDS_AT = 0.6
+BACKGROUND_YIELDS_TIMES = 15
 SEARCH_BLOCK = 1024  # mails whose trigrams are kept together
 SEARCH_SEALED = 128  # fewer new mails are looked through one by one, and have no trigrams yet
 SEARCH_LOT = 64  # texts made in one go, and written in one short transaction

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from celery import shared_task
 
-from mailcore.outside import clock
+from mailcore import limits
+from mailcore.outside import clock, machine
 from mailcore.postman import postman
 from mailcore.services import closing, domains, events, queue, storage, textindex
 
@@ -62,7 +63,7 @@ def sweep_contents() -> None:
 
 @shared_task
 def index_text() -> None:
-    """Make the text index of mail that came in, at half speed: whoever waits goes first."""
+    """Make the text index of mail that came in, at half speed or less: whoever waits goes first."""
     # A long one is still under way when the next is due: two would do the same work twice.
     if not _indexing.acquire(blocking=False):
         return
@@ -88,13 +89,16 @@ def prune() -> None:
 
 
 class _Pause:
-    """Rests as long as the work before it took."""
+    """Rests as long as the work before it took, and far longer while others need the machine."""
 
     def __init__(self) -> None:
         self._since = clock.monotonic()
+        self._load = machine.Load()
 
     def __call__(self) -> None:
-        time.sleep(min(max(clock.monotonic() - self._since, 0), 1))
+        worked = max(clock.monotonic() - self._since, 0)
+        is_busy = self._load.busy() > limits.BACKGROUND_YIELDS_AT
+        time.sleep(min(worked * (limits.BACKGROUND_YIELDS_TIMES if is_busy else 1), 2))
         self._since = clock.monotonic()
 
 
