@@ -200,6 +200,14 @@ class BadMessage(MailError):
     text = "The message is not in a form we accept"
 
 
+class UnknownCTE(MailError):
+    """Octets whose transfer encoding we cannot undo, or cannot do without one for. (RFC 3516 §4.3, §4.4)"""
+
+    code = "unknown_cte"
+    imap = "UNKNOWN-CTE"
+    text = "That content transfer encoding is not known here"
+
+
 class Loop(MailError):
     """Too many Received fields, or the MX leads back to us. (RFC 5321 §6.3, RFC 3463 §3.5 X.4.6)"""
 

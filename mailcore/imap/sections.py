@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailcore.imap.wire.values import Section
-from mailcore.message import fields
+from mailcore.message import binary, fields
 from mailcore.message.parts import PartTable, parse_table
 
 if TYPE_CHECKING:
@@ -74,6 +74,19 @@ class Sections:
         if section.text == "TEXT":
             return self.slice(inner.body_start, inner.body_end)
         return of_header(section, self.slice(inner.header_start, inner.header_end))
+
+    def decoded(self, section: Section) -> bytes | None:
+        """A part without its transfer encoding, None when there is none such (RFC 3516 §4.2).
+
+        The whole mail, a multipart and a mail in a mail have none to undo. Raises UnknownCTE.
+        """
+        part = self.table.find(section.part)
+        if part is None:
+            return None
+        octets = self.octets(section)
+        if octets is None or not section.part or part.children:
+            return octets
+        return binary.decoded(octets, part.content_type, part.encoding)
 
     def slice(self, start: int, end: int) -> bytes:
         """raw[start:end] of the mail as it arrived, without joining header and body for it."""

@@ -1,4 +1,7 @@
-"""APPEND (RFC 9051 §6.3.12, RFC 4315 APPENDUID), of several messages at once too (RFC 3502 MULTIAPPEND)."""
+"""APPEND (RFC 9051 §6.3.12, RFC 4315 APPENDUID), of several messages at once too (RFC 3502 MULTIAPPEND).
+
+What comes as a literal8 may have NUL in its binary parts; they are kept in base64 (RFC 3516 §4.4).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from mailcore.imap.session import Done, File, Handler, Session
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Append, NewMessage
 from mailcore.message import flags as system_flags
+from mailcore.message.binary import without_nul
+from mailcore.message.parts import parse_table
 from mailcore.services import folders, messages
 from mailcore.services.messages import Filing, Mail, Unit
 
@@ -51,7 +56,7 @@ def _check(session: Session, new: NewMessage) -> None:
         raise BadMessage("An empty message cannot be kept")
     if len(new.raw) > session.surroundings.max_message:
         raise MessageTooBig
-    if b"\0" in new.raw:
+    if b"\0" in new.raw and not new.is_binary:
         raise BadMessage("NUL is not allowed in a message (RFC 9051 section 6.3.12)")
 
 
@@ -71,4 +76,10 @@ def _mail(session: Session, new: NewMessage, folder_id: int) -> Mail:
         internal_date=date,
         internal_offset=offset,
     )
-    return Mail(messages.prepare(new.raw), [filing])
+    prepared = messages.prepare(new.raw)
+    if new.is_binary and b"\0" in new.raw:
+        raw = without_nul(new.raw, parse_table(prepared.index.parts))
+        if len(raw) > session.surroundings.max_message:
+            raise MessageTooBig
+        prepared = messages.prepare(raw)
+    return Mail(prepared, [filing])

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import cast
 
 from mailcore import limits
-from mailcore.errors import BadSyntax, NoSuchMessage
+from mailcore.errors import BadSyntax, NoSuchMessage, UnknownCTE
 from mailcore.imap import pages, sections
 from mailcore.imap.commands import resync
 from mailcore.imap.pages import Row, Slices
@@ -77,6 +77,8 @@ def fetch(session: Session, command: Fetch) -> Handler:
         for item in items:
             plan.add(item)
         missing = yield from _answers(view, plan, slices)
+        if plan.is_undecoded:
+            raise UnknownCTE
     if missing and not command.uid:
         raise NoSuchMessage("Some of those messages have been expunged")
     return Done("FETCH completed")
@@ -204,13 +206,13 @@ class _Plan:
         names = ("FLAGS", "UID", "MODSEQ") if view.tells_modseqs else ("FLAGS",)
         self.news = {name: self._maker(fetch_items.PLAIN[name]) for name in names}
         self.columns = ["m.uid"]
-        self.pieces: list[tuple[bytes, Callable[[Row], bytes]]] = []
+        self.pieces: list[tuple[bytes, Callable[[Row], bytes | None]]] = []
         self.needs_octets = False
         self.page_rows = limits.IMAP_PAGE_ROWS
+        self.is_undecoded = False  # whether a part was left out of an answer for its unknown encoding
 
     def add(self, item: FetchItem) -> None:
-        label = b" %b " % item.label if self.pieces else b"%b " % item.label
-        self.pieces.append((label, self._maker(item)))
+        self.pieces.append((b"%b " % item.label, self._maker(item)))
         self.news.pop(item.name, None)
 
     def column(self, name: str) -> int:
@@ -219,7 +221,7 @@ class _Plan:
             self.columns.append(name)
         return self.columns.index(name)
 
-    def _maker(self, item: FetchItem) -> Callable[[Row], bytes]:
+    def _maker(self, item: FetchItem) -> Callable[[Row], bytes | None]:
         if item.section is not None:
             return self._section_maker(item, item.section)
         if item.name == "UID":
@@ -236,7 +238,7 @@ class _Plan:
             return lambda row: responses.internal_date(row[date], row[offset])
         return itemgetter(self.column(_COLUMNS[item.name]))
 
-    def _section_maker(self, item: FetchItem, section: Section) -> Callable[[Row], bytes]:
+    def _section_maker(self, item: FetchItem, section: Section) -> Callable[[Row], bytes | None]:
         if sections.is_of_header(section):
             self.page_rows = _WIDE_ROWS
             prefix, header = self.column("c.prefix"), self.column("c.header")
@@ -247,19 +249,37 @@ class _Plan:
 
             return of_header
         self.needs_octets = True
+        if item.name in ("BINARY", "BINARY.SIZE"):
+            return lambda row: self._decoded(item, section, row)
         return lambda row: _literal(sections.cut(row[-1].octets(section), item.partial))
+
+    def _decoded(self, item: FetchItem, section: Section, row: Row) -> bytes | None:
+        """None when we cannot decode it: others have their answer, and the command is refused at its end."""
+        try:
+            octets = row[-1].decoded(section)
+        except UnknownCTE:
+            self.is_undecoded = True
+            return None
+        if item.name == "BINARY.SIZE":
+            return b"%d" % len(octets or b"")
+        found = _literal(sections.cut(octets, item.partial))
+        # RFC 3516 §4.2: without NUL a string is due, so that clients need not look for NUL themselves.
+        return b"~" + found if b"\0" in found else found
 
     def write(self, seq: int, row: Row) -> Iterator[bytes]:
         """One message's answer, in pieces, so that nobody holds a big mail once for each item."""
-        yield b"* %d FETCH (" % seq
-        for label, make in self.pieces:
-            yield label
-            yield make(row)
+        before = b"* %d FETCH (" % seq
+        pieces = self.pieces
         if row[0] in self.changed:
-            for name, make in self.news.items():
-                yield b" %b " % name.encode()
-                yield make(row)
-        yield b")\r\n"
+            pieces = [*pieces, *((b"%b " % name.encode(), make) for name, make in self.news.items())]
+        for label, make in pieces:
+            piece = make(row)
+            if piece is not None:
+                yield before + label
+                yield piece
+                before = b" "
+        if before == b" ":
+            yield b")\r\n"
 
 
 def _literal(octets: bytes | None) -> bytes:

@@ -1,6 +1,6 @@
 """What FETCH can be asked for (RFC 3501 §6.4.5, §9 fetch-att), from bytes to FetchItem.
 
-An extension's plain item is a row in PLAIN; one with a section (BINARY[]) is a branch in _item.
+An extension's plain item is a row in PLAIN; one with a section (BINARY[], RFC 3516) is a branch in _item.
 parser.py calls it, and remembers what came of short lists: clients ask for the same few all day.
 """
 
@@ -54,6 +54,8 @@ def _item(cursor: Cursor) -> FetchItem:
     name = cursor.match(_NAME, "something to fetch, like FLAGS or BODY[]")[0].decode("ascii").upper()
     if name in ("BODY", "BODY.PEEK") and cursor.take(b"["):
         return _body(cursor, peek=name == "BODY.PEEK")
+    if name in ("BINARY", "BINARY.PEEK", "BINARY.SIZE") and cursor.take(b"["):
+        return _binary(cursor, name)
     item = PLAIN.get(name)
     if item is None:
         cursor.pos = start
@@ -62,11 +64,7 @@ def _item(cursor: Cursor) -> FetchItem:
 
 
 def _body(cursor: Cursor, *, peek: bool) -> FetchItem:
-    part = text = b""
-    if (found := _PART(cursor.text, cursor.pos)) is not None:
-        part, cursor.pos = found[0], found.end()
-        if part.count(b".") >= limits.IMAP_PART_DEPTH:
-            raise BadSyntax("No message has a part so deep")
+    part, text = _part(cursor), b""
     if not cursor.sees(b"]"):
         if part:
             cursor.expect(b".", "']' or '.' and a part of the section")
@@ -84,11 +82,35 @@ def _body(cursor: Cursor, *, peek: bool) -> FetchItem:
         )
         label += [b" (", b" ".join(map(astring, fields)), b")"]
     cursor.expect(b"]", "']'")
-    partial = None
-    if cursor.sees(b"<"):
-        range_ = cursor.match(_PARTIAL, "a range of octets like <0.1024>")
-        partial = (int(range_[1]), int(range_[2]))
-        label += [b"]<%d>" % partial[0]]
-    else:
-        label += [b"]"]
+    partial = _partial(cursor)
+    label += [b"]<%d>" % partial[0] if partial else b"]"]
     return FetchItem("BODY", b"".join(label), Section(part.decode(), text.decode(), fields), peek, partial)
+
+
+def _part(cursor: Cursor) -> bytes:
+    """A part number, empty if none stands here."""
+    found = _PART(cursor.text, cursor.pos)
+    if found is None:
+        return b""
+    cursor.pos = found.end()
+    if found[0].count(b".") >= limits.IMAP_PART_DEPTH:
+        raise BadSyntax("No message has a part so deep")
+    return found[0]
+
+
+def _partial(cursor: Cursor) -> tuple[int, int] | None:
+    if not cursor.sees(b"<"):
+        return None
+    range_ = cursor.match(_PARTIAL, "a range of octets like <0.1024>")
+    return int(range_[1]), int(range_[2])
+
+
+def _binary(cursor: Cursor, name: str) -> FetchItem:
+    """RFC 3516 §6: a part number or nothing in brackets; a range of what is decoded, but not of its size."""
+    part = _part(cursor)
+    cursor.expect(b"]", "a part number and ']'")
+    if name == "BINARY.SIZE":
+        return FetchItem(name, b"BINARY.SIZE[%b]" % part, Section(part.decode(), ""))
+    partial = _partial(cursor)
+    label = b"BINARY[%b]<%d>" % (part, partial[0]) if partial else b"BINARY[%b]" % part
+    return FetchItem("BINARY", label, Section(part.decode(), ""), name == "BINARY.PEEK", partial)

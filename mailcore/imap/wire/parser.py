@@ -306,7 +306,9 @@ def _append(tag: bytes, name: str, cursor: Cursor) -> Append:
         if cursor.sees(b'"'):
             internal_date = cursor.date_time()
             cursor.space("a literal")
-        messages.append(NewMessage(flags, internal_date, cursor.literal("the message as a literal")))
+        is_binary = cursor.take(b"~")
+        raw = cursor.literal("the message as a literal")
+        messages.append(NewMessage(flags, internal_date, raw, is_binary))
     return Append(tag, name, folder, tuple(messages))
 
 

@@ -142,11 +142,15 @@ class Status(NamedTuple):
 
 
 class NewMessage(NamedTuple):
-    """One message of an APPEND. internal_date is aware, with the client's offset; None means now."""
+    """One message of an APPEND. internal_date is aware, with the client's offset; None means now.
+
+    is_binary: it came as a literal8 and may have NUL in it (RFC 3516 §4.4).
+    """
 
     flags: tuple[str, ...]
     internal_date: dt.datetime | None
     raw: bytes
+    is_binary: bool = False
 
 
 class Append(NamedTuple):
@@ -176,6 +180,7 @@ class FetchItem(NamedTuple):
 
     name     FLAGS UID MODSEQ ENVELOPE INTERNALDATE RFC822.SIZE BODYSTRUCTURE BODY (no section: the
              structure), or with a section: BODY[...] RFC822 RFC822.HEADER RFC822.TEXT
+             BINARY[...] BINARY.SIZE[...] (RFC 3516)
     label    what the answer is called, ready for the wire: b"BODY[1.2]<0>"
     section  the octets that are meant, else None
     peek     does not set \\Seen

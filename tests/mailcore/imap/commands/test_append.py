@@ -91,3 +91,24 @@ def test_files_none_of_several_when_all_do_not_fit(alice, cast):
     assert alice.say(line, RAW, RAW, RAW).startswith("a NO [OVERQUOTA] ")
     assert not Message.objects.exists()
     assert alice.say(b"APPEND INBOX" + b" {%d}\r\n" % len(RAW) * 2, RAW, RAW).startswith("a OK [APPENDUID ")
+
+
+def binary(talk: Talk, raw: bytes) -> str:
+    return talk.say(b"APPEND INBOX ~{%d}\r\n" % len(raw), raw)
+
+
+def test_advertises_binary_and_keeps_what_has_nul_in_base64(alice):
+    assert " BINARY" in alice.say("CAPABILITY")
+    assert binary(alice, b"Content-Transfer-Encoding: binary\r\n\r\n\0\1\2").startswith("a OK [APPENDUID ")
+    assert binary(alice, RAW).startswith("a OK [APPENDUID ")
+    contents = [messages.raw_of(message.content_id).raw for message in Message.objects.order_by("uid")]
+    assert contents == [b"Content-Transfer-Encoding: base64\r\n\r\nAAEC\r\n", RAW]
+
+
+def test_refuses_nul_that_is_in_no_binary_part(alice):
+    assert binary(alice, b"Subject: x\r\n\r\n\0").startswith("a NO [UNKNOWN-CTE] ")
+    assert append(alice, "INBOX", b"Content-Transfer-Encoding: binary\r\n\r\n\0").startswith("a NO [CANNOT] ")
+    alice.session.surroundings.max_message = 110
+    large = b"Content-Transfer-Encoding: binary\r\n\r\n" + bytes(60)
+    assert binary(alice, large).startswith("a NO [TOOBIG] ")
+    assert not Message.objects.exists()

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from mailcore import limits
-from mailcore.errors import BadSyntax, NoSuchMessage
+from mailcore.errors import BadSyntax, NoSuchMessage, UnknownCTE
 from mailcore.imap.commands.fetch import fetch, from_memory
 from mailcore.message.flags import FLAGGED, SEEN
 from mailcore.services import messages
@@ -217,3 +217,61 @@ def test_speaks_in_pieces(inbox):
     pieces = list(fetch(inbox.session(), parse(b"FETCH 1:* BODY.PEEK[]")))
     assert len(pieces) >= 3
     assert max(map(len, pieces)) < limits.IMAP_ANSWER_OCTETS + 41_000
+
+
+MIXED = (
+    b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
+    b"--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=3Db\r\n"
+    b"--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\nAAEC\r\nAwQF\r\n"
+    b"--b\r\nContent-Type: image/gif\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nend\r\n"
+    b"--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\nin\r\n"
+    b"--b--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (b"BINARY.PEEK[1]", b"BINARY[1] {3}\r\na=b"),
+        (b"BINARY.PEEK[2]", b"BINARY[2] ~{6}\r\n\0\1\2\3\4\5"),
+        # Ranges are of what was decoded; without NUL it is a string again.
+        (b"BINARY.PEEK[2]<1.3>", b"BINARY[2]<1> {3}\r\n\1\2\3"),
+        (b"BINARY.PEEK[2]<0.1>", b"BINARY[2]<0> ~{1}\r\n\0"),
+        (b"BINARY.PEEK[2]<9.3>", b"BINARY[2]<9> {0}\r\n"),
+        (b"BINARY.SIZE[2]", b"BINARY.SIZE[2] 6"),
+        (b"BINARY.PEEK[4]", b"BINARY[4] {17}\r\nSubject: in\r\n\r\nin"),
+        (b"BINARY.PEEK[4.1]", b"BINARY[4.1] {2}\r\nin"),
+        (b"BINARY.PEEK[]", b"BINARY[] {%d}\r\n%b" % (len(MIXED), MIXED)),
+        (b"BINARY.SIZE[]", b"BINARY.SIZE[] %d" % len(MIXED)),
+        (b"BINARY.PEEK[9]", b"BINARY[9] NIL"),
+        (b"BINARY.SIZE[9]", b"BINARY.SIZE[9] 0"),
+        (b"(BINARY.SIZE[1] UID BINARY.PEEK[1])", b"BINARY.SIZE[1] 3 UID 1 BINARY[1] {3}\r\na=b"),
+    ],
+)
+def test_answers_parts_without_their_encoding(inbox, asked, said):
+    inbox.file(MIXED)
+    assert ask(inbox.session(), b"FETCH 1 " + asked) == b"* 1 FETCH (%b)\r\n" % said
+    assert inbox.flags() == [0]
+
+
+def test_reading_binary_sets_seen(inbox):
+    inbox.file(MIXED)
+    assert ask(inbox.session(), b"FETCH 1 BINARY[1]") == (
+        b"* 1 FETCH (BINARY[1] {3}\r\na=b FLAGS (\\Seen))\r\n"
+    )
+    assert inbox.flags() == [SEEN]
+
+
+@pytest.mark.parametrize("item", [b"BINARY.PEEK[3]", b"BINARY.SIZE[3]"])
+def test_refuses_what_it_cannot_decode_but_answers_the_rest(inbox, item):
+    inbox.file(MIXED, MIXED.replace(b"x-uuencode", b"7bit"), MIXED)
+    said: list[bytes] = []
+    with pytest.raises(UnknownCTE):
+        for piece in fetch(inbox.session(), parse(b"FETCH 1:2 (%b)" % item)):
+            said.append(piece)
+    value = b"BINARY.SIZE[3] 3" if b"SIZE" in item else b"BINARY[3] {3}\r\nend"
+    assert b"".join(said) == b"* 2 FETCH (%b)\r\n" % value
+    with pytest.raises(UnknownCTE):
+        for piece in fetch(inbox.session(), parse(b"UID FETCH 3 (%b)" % item)):
+            said.append(piece)
+    assert said[-1] == b"* 3 FETCH (UID 3)\r\n"

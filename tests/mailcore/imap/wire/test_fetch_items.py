@@ -137,3 +137,38 @@ def test_is_linear():
         with pytest.raises(BadSyntax):
             read(wire)
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("wire", "expected"),
+    [
+        (b"BINARY[]", FetchItem("BINARY", b"BINARY[]", Section("", ""), False)),
+        (b"binary.peek[1.2]", FetchItem("BINARY", b"BINARY[1.2]", Section("1.2", ""), True)),
+        (b"BINARY[3]<7.9>", FetchItem("BINARY", b"BINARY[3]<7>", Section("3", ""), False, (7, 9))),
+        (b"Binary.Size[3]", FetchItem("BINARY.SIZE", b"BINARY.SIZE[3]", Section("3", ""), True)),
+    ],
+)
+def test_binary(wire, expected):
+    assert read(wire) == (expected,)
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"BINARY",
+        b"BINARY.SIZE",
+        b"BINARY[HEADER]",
+        b"BINARY[1.MIME]",
+        b"BINARY[1.TEXT]",
+        b"BINARY[0]",
+        b"BINARY[1",
+        b"BINARY.SIZE[1]<0.5>",
+        b"BINARY[1]<0>",
+        b"BINARY[1]<0.0>",
+        b"BINARY.PEEK.SIZE[1]",
+        b"BINARY[" + b"1." * 100 + b"1]",
+    ],
+)
+def test_refuses_what_is_no_binary_section(wire):
+    with pytest.raises(BadSyntax):
+        read(wire)

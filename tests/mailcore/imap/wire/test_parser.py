@@ -278,7 +278,7 @@ def test_hides_names_in_utf8_only_from_who_did_not_enable_it():
         (b'a APPEND x "01-Feb-2026 12:00:00 +0100"', A),
         (b"a APPEND x (\\Recent) {1}\r\n", A),
         (b"a APPEND x {1}\r\n x", A),
-        (b"a APPEND x ~{1}\r\n", A),
+        (b"a APPEND x ~~{1}\r\n", A),
         (b"a GETQUOTA", A),
         (b"a SETQUOTA x", A),
         (b"a SETQUOTA x (STORAGE)", A),
