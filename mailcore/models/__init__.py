@@ -13,6 +13,7 @@ from mailcore.models.message import ExpungedMessage, Message, ThreadRef
 from mailcore.models.metadata import Metadata
 from mailcore.models.queue import Attempt, QueueEntry
 from mailcore.models.search import SearchBlock, SearchMailbox, SearchPlane, SearchText
+from mailcore.models.sharing import FolderRight, MailboxGroup
 from mailcore.models.submission import Submission
 from mailcore.models.tenant import Tenant
 from mailcore.models.user import ApiToken, Invitation, Membership, Role, User
@@ -33,8 +34,10 @@ __all__ = [
     "Event",
     "ExpungedMessage",
     "Folder",
+    "FolderRight",
     "Invitation",
     "Mailbox",
+    "MailboxGroup",
     "Membership",
     "Message",
     "Metadata",
