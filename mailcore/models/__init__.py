@@ -13,13 +13,15 @@ from mailcore.models.message import ExpungedMessage, Message, ThreadRef
 from mailcore.models.metadata import Metadata
 from mailcore.models.queue import Attempt, QueueEntry
 from mailcore.models.search import SearchBlock, SearchMailbox, SearchPlane, SearchText
-from mailcore.models.sharing import FolderRight, MailboxGroup
+from mailcore.models.sharing import EVERY_RIGHT, LETTERS, FolderRight, MailboxGroup, Right
 from mailcore.models.submission import Submission
 from mailcore.models.tenant import Tenant
 from mailcore.models.user import ApiToken, Invitation, Membership, Role, User
 
 __all__ = [
     "ALL_RIGHTS",
+    "EVERY_RIGHT",
+    "LETTERS",
     "Access",
     "Address",
     "AliasTarget",
@@ -42,6 +44,7 @@ __all__ = [
     "Message",
     "Metadata",
     "QueueEntry",
+    "Right",
     "Rights",
     "Role",
     "SearchBlock",
