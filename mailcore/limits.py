@@ -216,6 +216,8 @@ FOLDER_DEPTH = 32
 FOLDER_NAME_OCTETS = 900  # in UTF-8; modified UTF-7 may need more than twice as many on the wire
 
 # RFC 5464 leaves these to the server; an answer holds all of one folder, so that all is bounded, too.
+FOLDER_RIGHTS = 200  # others that one folder is shared with; more than that is a group
+GROUPS = 200  # in one tenant
 METADATA_ENTRY_OCTETS = 255  # a name
 METADATA_VALUE_OCTETS = 32 * 1024  # less than a literal may have (IMAP_LITERAL_OCTETS)
 METADATA_ENTRIES = 1_000  # in one mailbox, all folders and people together

@@ -108,9 +108,32 @@ def create(mailbox_id: int, name: str, *, role: str = "") -> int:
         if count and count[0] >= limits.FOLDERS:
             raise TooManyFolders
         folder = make_folder(box, name, role)
+        _inherit_rights(mailbox_id, name, folder.pk)
         write_back([box])
         ring([mailbox_id])
     return folder.pk
+
+
+def nearest_above(mailbox_id: int, name: str) -> int | None:
+    """The nearest folder above a name that exists; None for none."""
+    while SEPARATOR in name:
+        name = name.rpartition(SEPARATOR)[0]
+        found = sql.row("SELECT id FROM folder WHERE mailbox_id = %s AND name = %s", (mailbox_id, name))
+        if found:
+            return int(found[0])
+    return None
+
+
+def _inherit_rights(mailbox_id: int, name: str, folder_id: int) -> None:
+    """A new folder is shared as the nearest one above it is (RFC 4314 §4)."""
+    above = nearest_above(mailbox_id, name)
+    if above is not None:
+        sql.execute(
+            "INSERT INTO folder_right (tenant_id, mailbox_id, folder_id, grantee_id, group_id, rights)"
+            " SELECT tenant_id, mailbox_id, %s, grantee_id, group_id, rights FROM folder_right"
+            " WHERE folder_id = %s",
+            (folder_id, above),
+        )
 
 
 def rename(mailbox_id: int, old: str, new: str) -> None:
@@ -164,6 +187,7 @@ def delete(mailbox_id: int, name: str) -> None:
         sql.execute(
             "DELETE FROM metadata WHERE mailbox_id = %s AND folder_id = %s", (mailbox_id, state.folder_id)
         )
+        sql.execute("DELETE FROM folder_right WHERE folder_id = %s", (state.folder_id,))
         sql.execute("DELETE FROM folder WHERE id = %s", (state.folder_id,))
         write_back([box])
         ring([mailbox_id])

@@ -317,6 +317,8 @@ def remove(mailbox: Mailbox, *, actor: User | None) -> None:
         mailbox.addresses.all().delete()
         mailbox.accesses.all().delete()
         mailbox.app_passwords.all().delete()
+        mailbox.rights_held.all().delete()
+        mailbox.mailbox_groups.clear()
         Mailbox.objects.filter(pk=mailbox.pk).update(state=Mailbox.State.CLOSING)
         for person in owners:
             _forget_person(person, mailbox.tenant, names)
