@@ -124,6 +124,9 @@ IMAP_VANISHED_RANGES = 1_000  # on one line: 22 octets each; more lines for more
 IMAP_SEARCH_KEYS = 2_000  # words of one SEARCH: keys, operators and parentheses
 IMAP_SEARCH_DEPTH = 50  # of the tree that is left; OR chains are flat by then
 IMAP_SEARCH_ON_LOOP = 500_000  # keys times messages that are looked through on the event loop: some 10 ms
+IMAP_THREAD_STEPS = (
+    10_000_000  # up through threads by one THREAD, looking for loops; mail that is real needs few
+)
 IMAP_FETCH_ITEMS = 100  # in one FETCH
 IMAP_FETCH_FIELDS = 200  # header fields named in one BODY[HEADER.FIELDS (...)]
 IMAP_PART_DEPTH = 100  # numbers in one section: BODY[1.2.3]

@@ -282,6 +282,17 @@ _DOT_ATOM = re.compile(
 )
 
 
+def display_key(value: bytes) -> str:
+    """How the first address of a field is shown: its name, that of its group, or itself. (RFC 5957 §3)"""
+    found = scan(value, 1)
+    if not found:
+        return ""
+    name, _, local, domain = found[0]
+    if name:
+        return words.decode(name)
+    return words.decode(local or b"") if domain is None else as_mailbox(found[0]).address
+
+
 def format_address(name: str, address: str) -> str:
     """Return one address for a header field, in ASCII but for a local part that is not: Name <address>.
 

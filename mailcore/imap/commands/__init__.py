@@ -20,6 +20,7 @@ from mailcore.imap.commands import (
     sort,
     status,
     store,
+    thread,
 )
 from mailcore.imap.commands import search as search
 from mailcore.imap.session import ANY, LOGGED_IN, Session, Spec, State
@@ -67,6 +68,8 @@ _SPECS = (
     ),
     Spec("SORT", State.SELECTED, "5256 §3", sort.sort, uses_seqs=True),
     Spec("UID SORT", State.SELECTED, "5256 §3", sort.sort, names_seqs=search.names_seqs),
+    Spec("THREAD", State.SELECTED, "5256 §3", thread.thread, uses_seqs=True),
+    Spec("UID THREAD", State.SELECTED, "5256 §3", thread.thread, names_seqs=search.names_seqs),
     Spec("FETCH", State.SELECTED, "9051 §6.4.5", fetch.fetch, uses_seqs=True, on_loop=fetch.from_memory),
     Spec("UID FETCH", State.SELECTED, "9051 §6.4.9", fetch.fetch, on_loop=fetch.from_memory),
     Spec("STORE", State.SELECTED, "9051 §6.4.6", store.store, uses_seqs=True, writes=True),
@@ -81,7 +84,7 @@ REGISTRY = {spec.name: spec for spec in _SPECS}
 _BEFORE_LOGIN = ("IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE")
 _AFTER_LOGIN = (
     *_BEFORE_LOGIN,
-    "BINARY",
+    "BINARY", "ESORT", "SORT=DISPLAY", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES",
     "IDLE", "NAMESPACE", "CHILDREN", "UNSELECT", "UIDPLUS", "MULTIAPPEND", "MOVE",
     "SPECIAL-USE", "QUOTA", "QUOTA=RES-STORAGE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE",
     "ESEARCH", "SORT", "CREATE-SPECIAL-USE", "METADATA", "LIST-METADATA", "CONDSTORE",

@@ -33,6 +33,7 @@ from mailcore.imap.wire.values import (
     Search,
     Smaller,
     Sort,
+    Thread,
 )
 from mailcore.message import flags as system_flags
 from mailcore.services import textindex
@@ -84,7 +85,7 @@ def youngest(view: View, key: Key, places: Sequence[int]) -> int:
     return max([view.modseq_of(view.shown[at]) for at in places], default=0) if asks_modseq(key) else 0
 
 
-def names_seqs(command: Search | Sort) -> bool:
+def names_seqs(command: Search | Sort | Thread) -> bool:
     """Whether messages are searched for by sequence number: then none may go before the answer is whole."""
     return any(isinstance(leaf, Numbered) and not leaf.uid for leaf in _leaves(command.key))
 

@@ -24,7 +24,7 @@ from typing import Final, TypeAlias
 
 from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
-from mailcore.imap.wire import fetch_items, metadata_arguments, modseqs, search_keys, seqset
+from mailcore.imap.wire import fetch_items, metadata_arguments, modseqs, search_keys, seqset, sort_arguments
 from mailcore.imap.wire.grammar import Cursor
 from mailcore.imap.wire.options import ModifierTable
 from mailcore.imap.wire.options import read as _options
@@ -50,7 +50,6 @@ from mailcore.imap.wire.values import (
     Select,
     SetQuota,
     Simple,
-    Sort,
     Status,
     Store,
     UidExpunge,
@@ -76,8 +75,6 @@ STATUS_ITEMS: Final = {
     *("SIZE", "APPENDLIMIT", "HIGHESTMODSEQ"),  # RFC 8438, RFC 7889, RFC 7162
     *("DELETED", "DELETED-STORAGE"),  # RFC 9051 §6.3.11, RFC 9208 §4.1.4
 }
-
-SORT_CRITERIA: Final = {"ARRIVAL", "CC", "DATE", "FROM", "SIZE", "SUBJECT", "TO"}  # RFC 5256 §3
 
 SPECIAL_USES: Final = {  # RFC 6154 §2; \Inbox-like inventions are not for us to make
     use.lower(): use for use in ("\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash")
@@ -421,24 +418,6 @@ def _search(tag: bytes, name: str, cursor: Cursor) -> Search:
     return Search(tag, name, search_keys.parse(cursor), returns)
 
 
-def _sort(tag: bytes, name: str, cursor: Cursor) -> Sort:
-    cursor.space("sort criteria in parentheses")
-    criteria = cursor.several(lambda: _criterion(cursor), "a sort criterion")
-    cursor.space("a charset")
-    return Sort(tag, name, criteria, search_keys.parse_in_charset(cursor))
-
-
-def _criterion(cursor: Cursor) -> tuple[str, bool]:
-    word = cursor.word("a sort criterion")
-    is_reversed = word == "REVERSE"
-    if is_reversed:
-        cursor.space("what to sort by in reverse")
-        word = cursor.word("what to sort by in reverse")
-    if word not in SORT_CRITERIA:
-        raise BadSyntax(f"Unknown sort criterion {word[:40]}")
-    return word, is_reversed
-
-
 # --- Options in parentheses (RFC 4466 §2) --------------------------------------------------------------
 
 
@@ -478,6 +457,7 @@ COMMANDS: Final[dict[str, Reader | None]] = {
     **dict.fromkeys(("COPY", "UID COPY", "MOVE", "UID MOVE"), _copy),
     "UID EXPUNGE": _uid_expunge,
     **dict.fromkeys(("SEARCH", "UID SEARCH"), _search),
-    **dict.fromkeys(("SORT", "UID SORT"), _sort),
+    **dict.fromkeys(("SORT", "UID SORT"), sort_arguments.sort),
+    **dict.fromkeys(("THREAD", "UID THREAD"), sort_arguments.thread),
 }
 _VERBS: Final = {name.encode("ascii"): (name, arguments) for name, arguments in COMMANDS.items()}

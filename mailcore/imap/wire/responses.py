@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Final
@@ -221,6 +221,31 @@ def search(numbers: Iterable[int], modseq: int = 0) -> bytes:
 def sort(numbers: Iterable[int], modseq: int = 0) -> bytes:
     """SORT, RFC 5256 §4, in the order asked for; modseq as in search (RFC 7162 §3.1.9)."""
     return b"* SORT" + _numbers(numbers, modseq)
+
+
+def thread(roots: Sequence[int], children: Mapping[int, Sequence[int]], numbers: Sequence[int]) -> bytes:
+    """THREAD, RFC 5256 §4. A node has its number in numbers; beyond their end it stands for nobody."""
+    out: list[bytes] = []
+    stack: list[int | bytes] = list(reversed(roots))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, bytes):
+            out.append(node)
+            continue
+        chain: list[bytes] = []
+        while True:
+            if node < len(numbers):
+                chain.append(b"%d" % numbers[node])
+            below = children.get(node, ())
+            if len(below) != 1:
+                break
+            node = below[0]
+        out += [b"(", b" ".join(chain)]
+        if below and chain:
+            out.append(b" ")
+        stack.append(b")")
+        stack.extend(reversed(below))
+    return b"* THREAD%b%b\r\n" % (b" " if out else b"", b"".join(out))
 
 
 def _numbers(numbers: Iterable[int], modseq: int) -> bytes:

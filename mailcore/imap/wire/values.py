@@ -383,11 +383,28 @@ Key: TypeAlias = (
 
 
 class Sort(NamedTuple):
-    """SORT, UID SORT (RFC 5256). criteria are names in upper case, each with whether it is reversed."""
+    """SORT, UID SORT (RFC 5256). criteria are names in upper case, each with whether it is reversed.
+
+    returns  None for the old answer, else what RETURN (...) named (RFC 5267 §3)
+    """
 
     tag: bytes
     name: str
     criteria: tuple[tuple[str, bool], ...]
+    key: Key
+    returns: tuple[Modifier, ...] | None = None
+
+    @property
+    def uid(self) -> bool:
+        return self.name.startswith("UID ")
+
+
+class Thread(NamedTuple):
+    """THREAD, UID THREAD (RFC 5256). algorithm in upper case, known to the parser."""
+
+    tag: bytes
+    name: str
+    algorithm: str
     key: Key
 
     @property
@@ -430,6 +447,7 @@ Command: TypeAlias = (
     | UidExpunge
     | Search
     | Sort
+    | Thread
     | GetQuota
     | SetQuota
     | GetMetadata

@@ -99,3 +99,23 @@ def test_casemap_ignores_case_and_composition() -> None:
     assert subject.casemap("Anna") == subject.casemap("ANNA") == "ANNA"
     assert subject.casemap("Jürgen") == subject.casemap("JU\u0308RGEN")
     assert subject.casemap("ﬁ") == "fi"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plan", False),
+        ("[list] plan  ", False),
+        ("[a][b]", False),
+        ("regarding: plan", False),
+        ("", False),
+        ("Re: plan", True),
+        ("[list] RE[2] : plan", True),
+        ("fwd: plan", True),
+        ("plan (fwd)", True),
+        ("[Fwd: plan]", True),
+        ("Re:", True),
+    ],
+)
+def test_says_what_is_a_reply_or_a_forward(text, expected):
+    assert subject.is_reply(text) is expected

@@ -14,12 +14,13 @@ def test_every_command_that_is_parsed_has_a_row():
 
 
 def test_commands_with_sequence_numbers_hold_expunges_back():
-    """RFC 9051 §7.5.1 names FETCH, STORE and SEARCH; SORT is a SEARCH. UID forms and all others may tell."""
+    """RFC 9051 §7.5.1 names FETCH, STORE and SEARCH; SORT and THREAD are SEARCHes. Others may tell."""
     assert {name for name, spec in commands.REGISTRY.items() if spec.uses_seqs} == {
         "FETCH",
         "STORE",
         "SEARCH",
         "SORT",
+        "THREAD",
     }
 
 

@@ -41,7 +41,8 @@ def order(talk: Talk, criteria: str, keys: str = "ALL") -> list[int]:
 
 
 def test_is_advertised_to_who_is_logged_in(alice):
-    assert " SORT " in alice.say("CAPABILITY")
+    advertised = alice.say("CAPABILITY").split()
+    assert {"SORT", "ESORT", "SORT=DISPLAY"} <= set(advertised)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,11 @@ def test_reads_more_than_a_page(sorting, monkeypatch):
         "SORT (DATE) UTF-8",
         "SORT (REVERSE) UTF-8 ALL",
         "SORT (REVERSE REVERSE DATE) UTF-8 ALL",
-        "SORT (DISPLAYFROM) UTF-8 ALL",
+        "SORT (DISPLAYCC) UTF-8 ALL",
+        "SORT RETURN (DATE) UTF-8 ALL",
+        "SORT RETURN (SAVE) (DATE) UTF-8 ALL",
+        "SORT RETURN (PARTIAL 1:2) (DATE) UTF-8 ALL",
+        "SORT RETURN () UTF-8 ALL",
         "SORT (COLOUR) UTF-8 ALL",
         "SORT (DATE) UTF-8 (ALL",
         "SORT (" + "DATE " * 200 + "DATE) UTF-8 ALL",
@@ -123,3 +128,51 @@ def test_refuses_what_is_no_sort(sorting, line):
 
 def test_refuses_a_charset_it_cannot_read(sorting):
     assert sorting.say("SORT (DATE) X-KLINGON ALL").startswith("a NO [BADCHARSET")
+
+
+@pytest.mark.parametrize(
+    ("returns", "expected"),
+    [
+        ("", " ALL 2:3,1"),
+        ("ALL", " ALL 2:3,1"),
+        ("COUNT MIN max", " MIN 2 MAX 1 COUNT 3"),
+        ("MAX ALL", " MAX 1 ALL 2:3,1"),
+    ],
+)
+def test_returns_what_is_asked_for_in_the_order_asked_for(sorting, returns, expected):
+    """RFC 5267 §3: MIN is the first and MAX the last of what is sorted, and a range only ever rises."""
+    said = sorting.say(f"SORT RETURN ({returns}) (DATE) UTF-8 1:3")
+    assert said == f'* ESEARCH (TAG "a"){expected}\r\na OK SORT completed\r\n'
+    said = sorting.say(f"UID SORT return ({returns}) (DATE) UTF-8 1:3")
+    assert said.startswith(f'* ESEARCH (TAG "a") UID{expected}\r\n')
+
+
+def test_returns_no_ends_of_nothing(sorting):
+    said = sorting.say("SORT RETURN (MIN MAX ALL COUNT) (DATE) UTF-8 UID 99")
+    assert said.startswith('* ESEARCH (TAG "a") COUNT 0\r\n')
+    assert sorting.say("SORT RETURN () (REVERSE ARRIVAL) UTF-8 1,3").startswith(
+        '* ESEARCH (TAG "a") ALL 1,3\r\n'
+    )
+
+
+@pytest.fixture
+def displayed(alice) -> Talk:
+    """Alice with mails whose people are shown by name, as a group, and as what they are."""
+    for author in (
+        "=?utf-8?q?=C3=89va?= <a@x.example>",
+        "zack@x.example",
+        "bob <y@x.example>",
+        "",
+        "Friends: carl@x.example, d@x.example;",
+        '"Bob" <x@x.example>, Ann <ann@x.example>',
+    ):
+        alice.append(f"From: {author}\r\nTo: x <a@b>, {author}\r\n\r\n".encode())
+    alice.say("SELECT INBOX")
+    return alice
+
+
+def test_sorts_by_the_names_people_are_shown_by(displayed):
+    assert order(displayed, "DISPLAYFROM") == [4, 3, 6, 1, 5, 2]
+    assert order(displayed, "REVERSE DISPLAYFROM") == [2, 5, 1, 3, 6, 4]
+    assert order(displayed, "DISPLAYTO") == [1, 2, 3, 4, 5, 6]
+    assert order(displayed, "displayto displayfrom", "2:4") == [4, 3, 2]
