@@ -4,7 +4,9 @@ Several clients work in the same folders at once, in random runs (tests/test_mir
 of messages from untagged answers alone, as RFC 9051 §7 says a client may. After the run each says NOOP, and
 its list must equal what a fresh client sees by SELECT and FETCH. On the way a mirror fails by itself when it
 is told what cannot be: an EXPUNGE during a command that uses numbers, a number that is not there, a uid that
-changes.
+changes, news without a modseq when it knows modseqs (RFC 7162 §3.2.4), a VANISHED of what it never counted.
+
+A mirror that knows modseqs remembers on the way what it knows: tests/resync.py comes back with that later.
 
 The log of a run is written as a transcript (tests/transcript.py): what fails can become a golden one.
 """
@@ -23,6 +25,12 @@ _COPYUID = re.compile(r"\[COPYUID (\d+) (\S+) (\S+)\]")
 _APPENDUID = re.compile(r"\[APPENDUID (\d+) (\d+)\]")
 # While one of these runs, no message may leave the list (RFC 9051 §7.5.1).
 _USES_NUMBERS = ("FETCH", "STORE", "SEARCH")
+_MODSEQ = re.compile(r"\bMODSEQ \((\d+)\)")
+_HIGHEST = re.compile(r"\[HIGHESTMODSEQ (\d+)\]")
+_UIDVALIDITY = re.compile(r"\[UIDVALIDITY (\d+)\]")
+_VANISHED = re.compile(r"\* VANISHED (\(EARLIER\) )?([\d:,]+)\Z")
+_MODIFIED = re.compile(r"\[MODIFIED ([\d:,]+)\]")
+_LITERAL = re.compile(rb"\{(\d+)\}\Z")
 SECONDS = 10
 
 
@@ -36,6 +44,17 @@ class Entry:
 
     uid: int | None = None
     flags: frozenset[str] | None = None
+    modseq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a client that knows modseqs keeps of a folder while it is away: the messages up to the first that
+    it does not know whole, and the modseq it may go on from."""
+
+    uidvalidity: int
+    highest: int
+    flags: tuple[tuple[int, frozenset[str]], ...]
 
 
 @dataclass(slots=True)
@@ -50,7 +69,12 @@ class Answer:
 class Mirror:
     """One client with at most one command under way."""
 
-    def __init__(self, port: int, number: int, log: list[str]) -> None:
+    def __init__(self, port: int, number: int, log: list[str], kind: str = "") -> None:
+        """kind: what it enables, CONDSTORE or QRESYNC, or nothing."""
+        self.kind = kind
+        self.uidvalidity = self.highest = 0
+        self.heard_highest = self.heard_modseq = 0  # during this command
+        self.memories: dict[Memory, None] = {}  # in the order they were made
         self.number = number
         self.log = log
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
@@ -78,6 +102,11 @@ class Mirror:
             self.buffer += chunk
         line, _, self.buffer = self.buffer.partition(b"\r\n")
         self.log.append(f"S{self.number}: {line.decode()}")
+        if match := _LITERAL.search(line):
+            while len(self.buffer) < int(match[1]):
+                self.buffer += self.socket.recv(65536)
+            self.buffer = self.buffer[int(match[1]) :]
+            return line.decode() + self._line()
         return line.decode()
 
     def _say(self, text: str) -> None:
@@ -89,6 +118,7 @@ class Mirror:
         assert not self.running
         self.tags += 1
         self.running, self.when_done, self.touched = command, when_done, set()
+        self.heard_highest = self.heard_modseq = 0
         self._say(f"a{self.tags} {command}")
 
     def wait(self) -> Answer:
@@ -113,6 +143,7 @@ class Mirror:
         answer = Answer(word, text, lines)
         if self.when_done is not None and word == "OK":
             self.when_done(answer)
+        self._go_on_from(text)
         self.running, self.is_idle, self.when_done = "", False, None
         return answer
 
@@ -136,11 +167,63 @@ class Mirror:
                 raise Lie(f"{line!r} while there were {len(self.entries)}")
             self.entries += [Entry() for _ in range(count - len(self.entries))]
         elif match := _EXPUNGE.match(line):
+            if self.kind == "QRESYNC":
+                raise Lie(f"{line!r} to who hears VANISHED")
             if self.running.split(" ")[0] in _USES_NUMBERS:
                 raise Lie(f"{line!r} during {self.running!r}")
             del self.entries[self._place(int(match[1]), line)]
         elif match := _FETCH.match(line):
             self._learn(self._place(int(match[1]), line), match[2])
+        elif match := _VANISHED.match(line):
+            self._vanish(list(_numbers(match[2])), line, earlier=bool(match[1]))
+        elif match := _HIGHEST.search(line):
+            self.heard_highest = int(match[1])
+        elif match := _UIDVALIDITY.search(line):
+            self.uidvalidity = int(match[1])
+        self._remember()
+
+    def _vanish(self, uids: list[int], line: str, *, earlier: bool) -> None:
+        if self.kind != "QRESYNC":
+            raise Lie(f"{line!r} to who hears EXPUNGE")
+        known = {entry.uid for entry in self.entries}
+        if earlier:
+            if not known.isdisjoint(uids):
+                raise Lie(f"{line!r} of messages that are there")
+            return
+        words = self.running.split(" ")
+        if words[0] in _USES_NUMBERS or (words[:2] == ["UID", "SEARCH"] and words[2][:1].isdigit()):
+            raise Lie(f"{line!r} during {self.running!r}")
+        for uid in uids:
+            # One that was only counted to us stands between those we know.
+            places = [
+                at
+                for at, entry in enumerate(self.entries)
+                if entry.uid == uid or (uid not in known and entry.uid is None and self._may_be(at, uid))
+            ]
+            if not places:
+                raise Lie(f"{line!r}: {uid} was never there")
+            del self.entries[places[0]]
+
+    def _may_be(self, place: int, uid: int) -> bool:
+        below = [entry.uid for entry in self.entries[:place] if entry.uid is not None]
+        above = [entry.uid for entry in self.entries[place:] if entry.uid is not None]
+        return max(below, default=0) < uid < min(above, default=2**32)
+
+    def _go_on_from(self, text: str) -> None:
+        """A tagged answer has come: RFC 7162 §6."""
+        if match := _HIGHEST.search(text):
+            self.heard_highest = int(match[1])
+        self.highest = self.heard_highest or max(self.highest, self.heard_modseq)
+        self._remember()
+
+    def _remember(self) -> None:
+        if self.kind and self.folder is not None and self.highest and not self.running.startswith("SELECT"):
+            flags = []
+            for entry in self.entries:
+                if entry.uid is None or entry.flags is None:
+                    break
+                flags.append((entry.uid, entry.flags))
+            self.memories[Memory(self.uidvalidity, self.highest, tuple(flags))] = None
 
     def _place(self, number: int, line: str) -> int:
         if not 1 <= number <= len(self.entries):
@@ -149,6 +232,11 @@ class Mirror:
 
     def _learn(self, place: int, text: str) -> None:
         entry = self.entries[place]
+        if self.kind and "FETCH" not in self.running and not (_UID.search(text) and _MODSEQ.search(text)):
+            raise Lie(f"news without UID or MODSEQ: {text}")
+        if match := _MODSEQ.search(text):
+            entry.modseq = int(match[1])
+            self.heard_modseq = max(self.heard_modseq, entry.modseq)
         if match := _UID.search(text):
             uid = int(match[1])
             if entry.uid not in (None, uid):
@@ -164,18 +252,20 @@ class Mirror:
         if any(one >= other for one, other in zip(uids, uids[1:], strict=False)):
             raise Lie(f"uids are not in order: {uids}")
 
-    def believed(self) -> list[tuple[int | None, frozenset[str] | None]]:
-        return [(entry.uid, entry.flags) for entry in self.entries]
+    def believed(self, *, modseqs: bool = False) -> list[tuple[object, ...]]:
+        return [(entry.uid, entry.flags, entry.modseq)[: 3 if modseqs else 2] for entry in self.entries]
 
     # --- commands ---------------------------------------------------------------------------------------
 
     def log_in(self, address: str, password: str) -> "Mirror":
         assert self.ask(f'LOGIN {address} "{password}"').word == "OK"
+        if self.kind:
+            assert f"* ENABLED {self.kind}" in self.ask(f"ENABLE {self.kind}").lines
         return self
 
-    def select(self, folder: str) -> Answer:
+    def select(self, folder: str, parameters: str = "") -> Answer:
         self.entries, self.folder = [], folder
-        answer = self.ask(f'SELECT "{folder}"')
+        answer = self.ask(f'SELECT "{folder}"{parameters}')
         if answer.word != "OK":
             self.entries, self.folder = [], None
         return answer
@@ -186,24 +276,34 @@ class Mirror:
 
     def fill(self) -> None:
         """Ask about the messages that were only counted to us."""
-        first = next((n for n, e in enumerate(self.entries, 1) if e.uid is None or e.flags is None), 0)
+        first = next((n for n, e in enumerate(self.entries, 1) if not self._is_known(e)), 0)
         if first:
-            self.ask(f"FETCH {first}:* (UID FLAGS)")
+            self.ask(f"FETCH {first}:* ({'UID FLAGS MODSEQ' if self.kind else 'UID FLAGS'})")
 
-    def store(self, uids: Iterable[int], mode: str, flags: Iterable[str], *, silent: bool) -> None:
+    def _is_known(self, entry: Entry) -> bool:
+        return (
+            entry.uid is not None and entry.flags is not None and (not self.kind or entry.modseq is not None)
+        )
+
+    def store(
+        self, uids: Iterable[int], mode: str, flags: Iterable[str], *, silent: bool, since: int | None = None
+    ) -> None:
         """Begin a UID STORE. A silent one is believed to have done what it says, unless we hear otherwise."""
         wanted, changed = set(uids), frozenset(flags)
 
-        def assume(_: Answer) -> None:
+        def assume(answer: Answer) -> None:
+            refused = _MODIFIED.search(answer.text)
+            left = wanted - set(_numbers(refused[1])) if refused else wanted
             for entry in self.entries:
-                if entry.uid in wanted and entry.flags is not None and id(entry) not in self.touched:
+                if entry.uid in left and entry.flags is not None and id(entry) not in self.touched:
                     entry.flags = {
                         "+": entry.flags | changed, "-": entry.flags - changed, "": changed
                     }[mode]  # fmt: skip
 
         item = f"{mode}FLAGS{'.SILENT' if silent else ''}"
         numbers = ",".join(map(str, sorted(wanted)))
-        self.send(f"UID STORE {numbers} {item} ({' '.join(changed)})", assume if silent else None)
+        condition = "" if since is None else f"(UNCHANGEDSINCE {since}) "
+        self.send(f"UID STORE {numbers} {condition}{item} ({' '.join(changed)})", assume if silent else None)
 
     def catch_up(self) -> None:
         """Hear all news there are."""
@@ -217,18 +317,18 @@ class Mirror:
             answer = self.ask("NOOP")
             if self.is_over:
                 return
-            if all(entry.uid and entry.flags is not None for entry in self.entries) and not answer.lines:
+            if all(map(self._is_known, self.entries)) and not answer.lines:
                 return
             self.fill()
         raise Lie("news without end")
 
 
-def truth(mirror: Mirror, folder: str) -> list[tuple[int | None, frozenset[str] | None]]:
-    """What a fresh client sees in a folder."""
+def truth(mirror: Mirror, folder: str) -> list[tuple[object, ...]]:
+    """What a fresh client sees in a folder: uid, flags and modseq."""
     assert mirror.select(folder).word == "OK", folder
     if mirror.entries:
-        mirror.ask("FETCH 1:* (UID FLAGS)")
-    believed = mirror.believed()
+        mirror.ask("FETCH 1:* (UID FLAGS MODSEQ)")
+    believed = mirror.believed(modseqs=True)
     mirror.unselect()
     return believed
 

@@ -10,12 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mailcore import limits
 from mailcore.models import Folder, Mailbox, Message
-from mailcore.services import folders, messages
-from tests.mirror import Lie, Mirror, appended, copied, truth
+from mailcore.services import folders, messages, storage
+from tests import resync
+from tests.mirror import Answer, Lie, Memory, Mirror, appended, copied, truth
 
 SECONDS = float(os.environ.get("HOSTMAIL_TEST_MIRROR_SECONDS", "30"))
-CLIENTS = 3
+# What each client enables.
+KINDS = ["", "CONDSTORE", "QRESYNC", ""]
+CLIENTS = len(KINDS)
+# How many of the moments that the clients remember are come back from, in each of four ways.
+MEMORIES = 3
 FLAGS = ["\\Seen", "\\Flagged", "\\Deleted", "\\Answered", "$Label"]
 MAIL = b"Subject: x\r\n\r\nbody\r\n"
 
@@ -27,6 +33,19 @@ step = st.one_of(
         st.just("store"), client, number, number, st.sampled_from(["", "+", "-"]), some_flags, st.booleans()
     ),
     st.tuples(st.just("store by number"), client, number, st.sampled_from(["+", "-"]), some_flags),
+    st.tuples(
+        st.just("store unchanged"),
+        client,
+        number,
+        number,
+        st.sampled_from(["", "+", "-"]),
+        some_flags,
+        st.booleans(),
+    ),
+    st.tuples(st.just("read"), client, number),
+    st.tuples(st.just("changes"), client),
+    st.tuples(st.just("search by number"), client),
+    st.tuples(st.just("forget")),
     st.tuples(st.just("delete"), client, number, number),
     st.tuples(st.just("expunge"), client),
     st.tuples(st.just("uid expunge"), client, number, number),
@@ -57,11 +76,12 @@ class World:
         self.log: list[str] = []
         self.renames = 0
         self.names: list[str] = []
-        self.mirrors = [self.connect(number) for number in range(1, CLIENTS + 1)]
+        self.mirrors = [self.connect(number, kind) for number, kind in enumerate(KINDS, 1)]
         self.judge = self.connect(9)
+        self.returning = self.connect(8, "QRESYNC")
 
-    def connect(self, number: int) -> Mirror:
-        mirror = Mirror(self.maild.ports["imap"], number, self.log)
+    def connect(self, number: int, kind: str = "") -> Mirror:
+        mirror = Mirror(self.maild.ports["imap"], number, self.log, kind)
         return mirror.log_in(self.person.address, self.person.password)
 
     def begin(self) -> None:
@@ -77,12 +97,13 @@ class World:
         for at, mirror in enumerate(self.mirrors):
             if mirror.is_over:
                 mirror.close()
-                self.mirrors[at] = mirror = self.connect(mirror.number)
+                self.mirrors[at] = mirror = self.connect(mirror.number, mirror.kind)
+            mirror.memories.clear()
             mirror.select(self.names[at == CLIENTS - 1])
             mirror.fill()
 
     def close(self) -> None:
-        for mirror in [*self.mirrors, self.judge]:
+        for mirror in [*self.mirrors, self.judge, self.returning]:
             mirror.close()
 
     # --- steps ------------------------------------------------------------------------------------------
@@ -97,10 +118,20 @@ class World:
         self.settle(mirror)
         if mirror.is_over:
             mirror.close()
-            self.mirrors[at] = mirror = self.connect(mirror.number)
+            self.mirrors[at] = mirror = self.connect(mirror.number, mirror.kind)
         if mirror.folder is None:
             mirror.select(self.names[0])
         return mirror
+
+    @staticmethod
+    def forget() -> None:
+        """A year goes by in the change log."""
+        kept = limits.CHANGES_KEPT_SECONDS
+        limits.CHANGES_KEPT_SECONDS = -1
+        try:
+            storage.prune_changes()
+        finally:
+            limits.CHANGES_KEPT_SECONDS = kept
 
     @staticmethod
     def settle(mirror: Mirror) -> None:
@@ -120,6 +151,9 @@ class World:
         if name == "deliver":
             self.deliver(rest[0])
             return
+        if name == "forget":
+            self.forget()
+            return
         mirror = self.ready(rest[0])
         getattr(self, "do_" + name.replace(" ", "_"))(mirror, *rest[1:])
         if mirror.running.startswith("IDLE"):
@@ -134,6 +168,24 @@ class World:
     def do_store_by_number(self, mirror, first, mode, flags) -> None:
         if mirror.entries:
             mirror.send(f"STORE {1 + first % len(mirror.entries)}:* {mode}FLAGS ({' '.join(flags)})")
+
+    def do_store_unchanged(self, mirror, first, count, mode, flags, silent) -> None:
+        if (uids := self.pick(mirror, first, count)) and mirror.highest:
+            mirror.store(uids, mode, flags, silent=silent, since=mirror.highest)
+
+    def do_read(self, mirror, first) -> None:
+        """Marks it as seen."""
+        if mirror.entries:
+            mirror.send(f"FETCH {1 + first % len(mirror.entries)} (BODY[])")
+
+    def do_changes(self, mirror) -> None:
+        """Ask for what is told anyway: it must not be told wrong."""
+        if mirror.kind and mirror.highest:
+            vanished = " VANISHED" if mirror.kind == "QRESYNC" else ""
+            mirror.send(f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {max(mirror.highest - 3, 1)}{vanished})")
+
+    def do_search_by_number(self, mirror) -> None:
+        mirror.send("UID SEARCH 1:2")
 
     def do_delete(self, mirror, first, count) -> None:
         self.do_store(mirror, first, count, "+", ["\\Deleted"], True)
@@ -214,8 +266,25 @@ class World:
         true = {name: truth(self.judge, name) for name in self.names}
         for mirror in self.mirrors:
             if mirror.folder is not None and not mirror.is_over:
-                assert mirror.believed() == true[mirror.folder], f"client {mirror.number} in {mirror.folder}"
+                expected = [row if mirror.kind else row[:2] for row in true[mirror.folder]]
+                assert mirror.believed(modseqs=bool(mirror.kind)) == expected, (
+                    f"client {mirror.number} in {mirror.folder}"
+                )
+        self.come_back(true)
         self.count(true)
+
+    def come_back(self, true) -> None:
+        """Some of the moments at which a client may have lost its connection lead to the truth too."""
+        folders_now = {
+            folder.uidvalidity: folder.name for folder in Folder.objects.filter(mailbox=self.person.mailbox)
+        }
+        for mirror in self.mirrors:
+            memories = [memory for memory in mirror.memories if memory.uidvalidity in folders_now]
+            for memory in memories[:: max(1, len(memories) // MEMORIES)]:
+                name = folders_now[memory.uidvalidity]
+                if name in true:
+                    resync.by_qresync(self.returning, name, memory, true[name])
+                    resync.by_condstore(self.judge, name, memory, true[name])
 
     def count(self, true) -> None:
         """The counters of folders and mailbox are what they count, too."""
@@ -230,7 +299,7 @@ class World:
             ), folder.name  # fmt: skip
             if folder.name in true:
                 assert [row.uid for row in sorted(rows, key=lambda row: row.uid)] == [
-                    uid for uid, _ in true[folder.name]
+                    uid for uid, *_ in true[folder.name]
                 ]
             assert folder.uidnext > max((row.uid for row in rows), default=0)
             state = messages.folder_state(folder.pk)
@@ -280,7 +349,8 @@ def mirror(monkeypatch):
     """A mirror that hears what the test says."""
     made = Mirror.__new__(Mirror)
     made.number, made.log, made.entries, made.running, made.touched = 1, [], [], "NOOP", set()
-    made.folder = "INBOX"
+    made.folder, made.kind, made.memories = "INBOX", "", {}
+    made.uidvalidity = made.highest = made.heard_highest = made.heard_modseq = 0
     return made
 
 
@@ -314,3 +384,48 @@ def test_mirror_knows_a_lie(mirror, running, lines):
     mirror.running = running
     with pytest.raises(Lie):
         hear(mirror, *lines)
+
+
+@pytest.mark.parametrize(
+    ("running", "lines"),
+    [
+        ("NOOP", ["* 1 EXISTS", "* 1 FETCH (UID 5 FLAGS ())"]),
+        ("STORE 1 FLAGS ()", ["* 1 EXISTS", "* 1 FETCH (FLAGS () MODSEQ (5))"]),
+        ("NOOP", ["* 1 EXISTS", "* 1 EXPUNGE"]),
+        ("NOOP", ["* 1 EXISTS", "* 1 FETCH (UID 5 FLAGS () MODSEQ (3))", "* VANISHED 4"]),
+        ("NOOP", ["* 1 EXISTS", "* VANISHED 4:5"]),
+        ("UID SEARCH 1:2", ["* 1 EXISTS", "* VANISHED 4"]),
+        ("FETCH 1 UID", ["* 1 EXISTS", "* VANISHED 4"]),
+        ("NOOP", ["* 1 EXISTS", "* 1 FETCH (UID 5 FLAGS () MODSEQ (3))", "* VANISHED (EARLIER) 5"]),
+    ],
+)
+def test_mirror_with_qresync_knows_a_lie(mirror, running, lines):
+    mirror.running, mirror.kind = running, "QRESYNC"
+    with pytest.raises(Lie):
+        hear(mirror, *lines)
+
+
+def test_mirror_remembers_what_it_may_go_on_from(mirror):
+    mirror.kind, mirror.uidvalidity = "QRESYNC", 7
+    hear(
+        mirror, "* 3 EXISTS", "* 1 FETCH (UID 5 FLAGS () MODSEQ (3))", "* 3 FETCH (UID 9 FLAGS () MODSEQ (8))"
+    )
+    assert not mirror.memories
+    mirror._go_on_from("NOOP completed")
+    assert list(mirror.memories) == [Memory(7, 8, ((5, frozenset()),))]
+    hear(mirror, "* VANISHED 6", "* OK [HIGHESTMODSEQ 4] Highest")
+    mirror._go_on_from("NOOP completed")
+    assert list(mirror.memories)[-1] == Memory(7, 4, ((5, frozenset()), (9, frozenset())))
+    mirror._go_on_from("[HIGHESTMODSEQ 12] EXPUNGE completed")
+    assert mirror.highest == 12
+
+
+def test_who_comes_back_knows_a_lie():
+    returning = resync.Returning(Memory(1, 5, ((1, frozenset()), (2, frozenset()))))
+    lines = ["* VANISHED (EARLIER) 2:4", "* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ (6))"]
+    returning.hear(Answer("OK", "", lines))
+    seen = frozenset({"\\Seen"})
+    returning.compare([(1, seen, 6)], "QRESYNC")
+    for true in ([(1, seen, 7)], [(1, frozenset(), 6)], [(1, seen, 6), (2, frozenset(), 1)]):
+        with pytest.raises(Lie):
+            returning.compare(true, "QRESYNC")
