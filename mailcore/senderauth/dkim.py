@@ -11,6 +11,7 @@ import base64
 import hashlib
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Literal
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -65,8 +66,8 @@ _SPACES = re.compile(rb"  +")
 _LINE = 76  # of our own field, well below RFC 5322's 78
 
 
-def sign(raw: bytes, *, domain: str, selector: str, key: PrivateKey, timestamp: int) -> bytes:
-    """The DKIM-Signature field for raw, one field with its CRLF, to be put in front of it.
+def sign(raw: bytes, *, domain: str, keys: Sequence[tuple[str, PrivateKey]], timestamp: int) -> bytes:
+    """A DKIM-Signature field for each (selector, key), each with its CRLF, to be put in front of raw.
 
     raw has CRLF line ends throughout: what a later hop normalises would break the signature.
     domain is an A-label; timestamp is seconds since the epoch (t=).
@@ -76,21 +77,24 @@ def sign(raw: bytes, *, domain: str, selector: str, key: PrivateKey, timestamp: 
     names, lines = _to_sign(header)
     if len(names) > limits.DKIM_FIELDS:
         raise BadHeader("Too many header fields to sign")
-    algorithm = b"rsa-sha256" if isinstance(key, rsa.RSAPrivateKey) else b"ed25519-sha256"
     body_hash = base64.b64encode(hashlib.sha256(relaxed_body(body)).digest())
-    field = b"DKIM-Signature: " + _fold(
-        [b"v=1; ", b"a=%b; " % algorithm, b"c=relaxed/relaxed; "]
-        + [b"d=%b; " % domain.encode("ascii"), b"s=%b; " % selector.encode("ascii"), b"t=%d; " % timestamp]
-        + [b"h=" + names[0]]
-        + [b":" + name for name in names[1:]]
-        + [b"; ", b"bh=%b;" % body_hash],
-        len(b"DKIM-Signature: "),
-    )
-    field += b"\r\n b="
-    lines.append(relaxed_field(b"DKIM-Signature", field.partition(b":")[2]))  # §3.7: without its CRLF
-    value = base64.b64encode(_signature(key, b"\r\n".join(lines)))
-    chunks = [value[i : i + 70] for i in range(0, len(value), 70)]
-    return field + b"\r\n ".join(chunks) + b"\r\n"
+    fields = []
+    for selector, key in keys:
+        algorithm = b"rsa-sha256" if isinstance(key, rsa.RSAPrivateKey) else b"ed25519-sha256"
+        field = b"DKIM-Signature: " + _fold(
+            [b"v=1; ", b"a=%b; " % algorithm, b"c=relaxed/relaxed; "]
+            + [b"d=%b; " % domain.encode("ascii"), b"s=%b; " % selector.encode("ascii")]
+            + [b"t=%d; " % timestamp, b"h=" + names[0]]
+            + [b":" + name for name in names[1:]]
+            + [b"; ", b"bh=%b;" % body_hash],
+            len(b"DKIM-Signature: "),
+        )
+        field += b"\r\n b="
+        own = relaxed_field(b"DKIM-Signature", field.partition(b":")[2])  # §3.7: without its CRLF
+        value = base64.b64encode(_signature(key, b"\r\n".join([*lines, own])))
+        chunks = [value[i : i + 70] for i in range(0, len(value), 70)]
+        fields.append(field + b"\r\n ".join(chunks) + b"\r\n")
+    return b"".join(fields)
 
 
 def relaxed_body(body: bytes) -> bytes:
@@ -101,7 +105,10 @@ def relaxed_body(body: bytes) -> bytes:
     if body and not body.endswith(b"\r\n"):
         body += b"\r\n"
     # After the runs are single spaces, the rest is plain replacement: never quadratic.
-    body = _SPACES.sub(b" ", body.replace(b"\t", b" ")).replace(b" \r\n", b"\r\n")
+    body = body.replace(b"\t", b" ")
+    if b"  " in body:
+        body = _SPACES.sub(b" ", body)
+    body = body.replace(b" \r\n", b"\r\n")
     end = len(body)
     while body.endswith(b"\r\n\r\n", 0, end):
         end -= 2

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 
 from django.apps import apps
 from django.contrib.auth.hashers import make_password
@@ -214,11 +215,18 @@ def _note_use(app_password_id: int, peer: str | None) -> None:
             )
 
 
+@cache
+def _second_factors() -> str | None:
+    if not apps.is_installed("allauth.mfa"):
+        return None
+    return str(apps.get_model("mfa", "Authenticator")._meta.db_table)
+
+
 def has_second_factor(user_id: int) -> bool:
     """Whether a person signs in with more than a password. The table is allauth's, if it is there."""
-    if not apps.is_installed("allauth.mfa"):
+    table = _second_factors()
+    if table is None:
         return False
-    table = apps.get_model("mfa", "Authenticator")._meta.db_table
     return (
         sql.row(
             f"SELECT 1 FROM {table} WHERE user_id = %s AND type IN ('totp', 'webauthn')",

@@ -168,8 +168,8 @@ _CHANGED = attempt.COLUMNS[3:]
 
 
 def _write_attempts(verdicts: Sequence[Verdict]) -> None:
-    known: list[tuple[object, ...]] = []
-    new: list[Attempt] = []
+    known: list[list[object]] = []
+    new: list[attempt.Row] = []
     for verdict in verdicts:
         entry, tries = verdict.outcome.entry, verdict.outcome.tries
         for made in tries:
@@ -178,7 +178,7 @@ def _write_attempts(verdicts: Sequence[Verdict]) -> None:
             if row.pk is None:
                 new.append(row)
             elif made is tries[-1]:
-                known.append((*(getattr(row, name) for name in _CHANGED), row.pk))
+                known.append([*row.values(_CHANGED), row.pk])
     sql.execute_many(
         f"UPDATE attempt SET {', '.join(f'{name} = %s' for name in _CHANGED)} WHERE id = %s", known
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TypeAlias
 
 from django.conf import settings
@@ -103,9 +103,12 @@ def accept_recipient(address: str) -> Recipient:
     return Recipient(str(path), route)
 
 
-def accept_sender(mailbox_id: int, user_id: int | None, reverse_path: str) -> Sender:
+def accept_sender(
+    mailbox_id: int, user_id: int | None, reverse_path: str, may: author.May | None = None
+) -> Sender:
     """The mailbox, if mail may go out from it under that return address ("" is nobody's and may always).
 
+    may tells whether it may send as an address, for who asks more than once.
     Raises NotFound, MailboxSuspended, TenantSuspended, DomainUnverified, NotYours.
     """
     row = sql.row(
@@ -119,7 +122,8 @@ def accept_sender(mailbox_id: int, user_id: int | None, reverse_path: str) -> Se
         raise TenantSuspended("This organisation is suspended")
     if row[0] != "active":
         raise MailboxSuspended
-    if reverse_path and not addresses.may_send_as(mailbox_id, user_id, reverse_path):
+    may = may or partial(addresses.may_send_as, mailbox_id, user_id)
+    if reverse_path and not may(reverse_path):
         raise _not_yours(row[2], reverse_path)
     return Sender(mailbox_id, row[2], bool(row[3]), bool(row[4]))
 
@@ -190,12 +194,14 @@ def steps(origin: Origin, raw: bytes, recipients: Sequence[Recipient]) -> Steps:
     Raises BadHeader, BadMessage, NotYours, DomainUnverified, MessageTooBig, TooManyRecipients, Loop,
     MailboxSuspended, TenantSuspended, and what filing raises.
     """
-    sender = accept_sender(origin.mailbox_id, origin.user_id, origin.reverse_path)
+    # The return path is nearly always the author, too.
+    may = cache(partial(addresses.may_send_as, origin.mailbox_id, origin.user_id))
+    sender = accept_sender(origin.mailbox_id, origin.user_id, origin.reverse_path, may)
     if not recipients:
         raise BadMessage("The message has no recipients")
     if len(recipients) > limits.SMTP_RECIPIENTS:
         raise TooManyRecipients
-    prepared, from_field, copy = _prepare(origin, sender, raw)
+    prepared, from_field, copy = _prepare(origin, sender, raw, may)
     plan = _Plan(origin, sender, prepared, copy, recipients)
     yield Unit(
         plan.mails,
@@ -211,7 +217,7 @@ def steps(origin: Origin, raw: bytes, recipients: Sequence[Recipient]) -> Steps:
 # --- The octets ------------------------------------------------------------------------------------------
 
 
-def _prepare(origin: Origin, sender: Sender, raw: bytes) -> tuple[Prepared, str, Prepared]:
+def _prepare(origin: Origin, sender: Sender, raw: bytes, may: author.May) -> tuple[Prepared, str, Prepared]:
     """The mail as it leaves: complete, plainly from its sender, signed; its author's address; and the
     sender's own copy, which alone says whom else it went to (RFC 5322 §3.6.3)."""
     if len(raw) > settings.HOSTMAIL_MAX_MESSAGE:
@@ -227,7 +233,6 @@ def _prepare(origin: Origin, sender: Sender, raw: bytes) -> tuple[Prepared, str,
     if not fields.get_raw(raw, "from") and fallback:
         # Scripts leave it out, and it cannot be anybody else (RFC 6409 §8 lets us add what is missing).
         raw = fields.prepend(raw, b"From: " + fallback.encode() + b"\r\n")
-    may = cache(lambda address: addresses.may_send_as(sender.mailbox_id, origin.user_id, address))
     try:
         path = author.check(raw, may)
     except NotYours as error:
@@ -277,12 +282,10 @@ def _sign(raw: bytes, tenant_id: int, path: Path) -> bytes:
     )
     if row is None:
         raise DomainUnverified
-    now = clock.epoch()
-    signatures = [
-        dkim.sign(raw, domain=path.domain, selector=key.selector, key=key.key, timestamp=now)
-        for key in domains.signing_keys(row[0])
-    ]
-    return fields.prepend(raw, b"".join(signatures)) if signatures else raw
+    keys = [(one.selector, one.key) for one in domains.signing_keys(row[0])]
+    if not keys:
+        return raw
+    return fields.prepend(raw, dkim.sign(raw, domain=path.domain, keys=keys, timestamp=clock.epoch()))
 
 
 def received(*, source: str, protocol: str, trace_id: str, recipient: str | None, now: object) -> bytes:

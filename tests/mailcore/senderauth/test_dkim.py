@@ -55,7 +55,7 @@ def accepts(raw: bytes, records: dict[str, str], index: int = 0) -> bool:
 
 
 def signed(raw: bytes, key: dkim.PrivateKey) -> bytes:
-    return dkim.sign(raw, domain="example.org", selector="s1", key=key, timestamp=1_700_000_000) + raw
+    return dkim.sign(raw, domain="example.org", keys=[("s1", key)], timestamp=1_700_000_000) + raw
 
 
 def record_of(key: dkim.PrivateKey) -> dict[str, str]:
@@ -154,7 +154,7 @@ def test_canonicalises_fields_as_the_rfc_example() -> None:
 
 def test_says_what_it_signed() -> None:
     raw = MAIL.replace(b"From:", b"To: c@example.net\r\nFrom:") + b"x"
-    field = dkim.sign(raw, domain="example.org", selector="s1", key=RSA, timestamp=1_700_000_000)
+    field = dkim.sign(raw, domain="example.org", keys=[("s1", RSA)], timestamp=1_700_000_000)
     found = tags(field)
     assert (found["v"], found["a"], found["c"]) == ("1", "rsa-sha256", "relaxed/relaxed")
     assert (found["d"], found["s"], found["t"]) == ("example.org", "s1", "1700000000")
@@ -169,7 +169,7 @@ def test_says_what_it_signed() -> None:
 
 def test_folds_its_field() -> None:
     for key in (RSA, ED25519):
-        field = dkim.sign(MAIL, domain="d" * 60 + ".example.org", selector="s1", key=key, timestamp=1)
+        field = dkim.sign(MAIL, domain="d" * 60 + ".example.org", keys=[("s1", key)], timestamp=1)
         assert field.endswith(b"\r\n")
         lines = field[:-2].split(b"\r\n")
         assert all(len(line) <= 78 for line in lines)
@@ -179,14 +179,14 @@ def test_folds_its_field() -> None:
 def test_accepts_a_message_without_body_or_header() -> None:
     for raw in (b"From: a@example.org\r\n", b"From: a@example.org\r\n\r\n"):
         assert accepts(signed(raw, ED25519), record_of(ED25519))
-    assert dkim.sign(b"", domain="example.org", selector="s1", key=ED25519, timestamp=0)
-    assert dkim.sign(b"\r\nbody\r\n", domain="example.org", selector="s1", key=ED25519, timestamp=0)
+    assert dkim.sign(b"", domain="example.org", keys=[("s1", ED25519)], timestamp=0)
+    assert dkim.sign(b"\r\nbody\r\n", domain="example.org", keys=[("s1", ED25519)], timestamp=0)
 
 
 def test_refuses_to_sign_endless_fields() -> None:
     raw = b"To: a@example.org\r\n" * (limits.DKIM_FIELDS + 1) + b"\r\n"
     with pytest.raises(BadHeader):
-        dkim.sign(raw, domain="example.org", selector="s1", key=ED25519, timestamp=0)
+        dkim.sign(raw, domain="example.org", keys=[("s1", ED25519)], timestamp=0)
 
 
 @pytest.mark.parametrize(

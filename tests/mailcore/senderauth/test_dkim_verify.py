@@ -26,7 +26,7 @@ MAIL = b"From: alice@example.org\r\nTo: bob@example.net\r\nSubject: Hello\r\n\r\
 
 
 def sign(raw: bytes, kind: str = "rsa") -> bytes:
-    return dkim.sign(raw, domain="example.org", selector=kind, key=KEYS[kind], timestamp=1_700_000_000) + raw
+    return dkim.sign(raw, domain="example.org", keys=[(kind, KEYS[kind])], timestamp=1_700_000_000) + raw
 
 
 def judged(raw: bytes, zone: Zone = ZONE, now: int = 1_700_000_100) -> list[Signature]:
