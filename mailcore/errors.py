@@ -497,6 +497,15 @@ class BadCharset(MailError):
     imap, http = "BADCHARSET (US-ASCII UTF-8)", 400
     text = "That charset is not supported"
     tag: bytes | None = None  # of the command, as with BadSyntax
+    forgets_saved = False  # it had RETURN (SAVE) (RFC 5182 §2.1)
+
+
+class NotSaved(MailError):
+    """A search found too much to be kept for "$". (RFC 5182 §2.5)"""
+
+    code = "not_saved"
+    imap, http = "NOTSAVED", 400
+    text = "That is too scattered a result to be kept"
 
 
 # --- Our own store ---------------------------------------------------------------------------------------

@@ -120,6 +120,7 @@ IMAP_LITERAL_BEFORE_LOGIN_OCTETS = 4 * 1024  # a name and a password
 IMAP_SKIP_OCTETS = 256 * 1024 * 1024  # of a refused command, read and thrown away before we hang up
 IMAP_SKIP_BEFORE_LOGIN_OCTETS = 64 * 1024
 IMAP_RANGES = 32_768  # in one sequence set: as many as fit on a line
+IMAP_SAVED_RANGES = 32_768  # of messages side by side, kept for "$" (RFC 5182); 8 octets each
 IMAP_VANISHED_RANGES = 1_000  # on one line: 22 octets each; more lines for more
 IMAP_SEARCH_KEYS = 2_000  # words of one SEARCH: keys, operators and parentheses
 IMAP_SEARCH_DEPTH = 50  # of the tree that is left; OR chains are flat by then

@@ -268,6 +268,8 @@ class Session:
     def refuse_syntax(self, error: BadSyntax | BadCharset, tag: bytes | None) -> bytes:
         """BAD for what is no command; NO for a charset we cannot read (RFC 3501 §6.4.4)."""
         if isinstance(error, BadCharset):
+            if error.forgets_saved and self.view is not None:
+                self.view.keep_found(())
             return responses.no(error.public, tag=tag or b"*", code=(error.imap or "").encode())
         self.failures += 1
         return responses.bad(error.public, tag=tag)

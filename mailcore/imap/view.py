@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from mailcore.errors import BadSyntax
+from mailcore import limits
+from mailcore.errors import BadSyntax, NotSaved
 from mailcore.imap.wire import responses, seqset
 from mailcore.imap.wire.seqset import Ranges
 from mailcore.message import flags as system_flags
@@ -25,6 +26,7 @@ RECENT = "\\Recent"
 # What a client believes of a message: flags, keywords, and the modseq it was told with them, 0 if none.
 Belief: TypeAlias = tuple[int, int, int]
 _NOTHING: Mapping[int, Belief] = {}
+_NONE_SAVED = array("I")
 _UNKNOWN: Belief = (-1, -1, -1)
 
 
@@ -40,7 +42,7 @@ class View:
     """One selected folder of one session."""
 
     __slots__ = (
-        "claimed", "first_recent", "is_read_only", "shown", "silent", "snapshot", "tells_modseqs",
+        "claimed", "first_recent", "is_read_only", "saved", "shown", "silent", "snapshot", "tells_modseqs",
         "tells_vanished", "told", "whole",
     )  # fmt: skip
 
@@ -68,6 +70,8 @@ class View:
         self.first_recent = first_recent
         # No later session finds those below this uid recent.
         self.claimed = snapshot.uidnext
+        # "$": first and last uid of messages that stand side by side, one pair after the other.
+        self.saved = _NONE_SAVED
         # What this client believes since it was told last, by uid; not to be told back.
         self.silent: Mapping[int, Belief] = _NOTHING
 
@@ -80,6 +84,10 @@ class View:
         uids mean nothing, and so does "*" where there is no message: RFC 9051 §9 would have us refuse
         that, but clients say FETCH 1:* before they know the folder is empty.
         """
+        if numbers and numbers[0] == seqset.SAVED:
+            both = [*self.saved_slices(), *self.slices(numbers[1:], uid=uid)]
+            merged = seqset.ranges_of((start + 1, stop) for start, stop in both)
+            return [(first - 1, last) for first, last in merged]
         if uid:
             return seqset.indexes(numbers, self.shown)
         count = len(self.shown)
@@ -87,6 +95,19 @@ class View:
         if resolved and resolved[-1][1] > count:
             raise BadSyntax("There is no message of that number")
         return [(first - 1, last) for first, last in resolved]
+
+    def keep_found(self, places: Iterable[int]) -> None:
+        """Keep the messages at places, rising, for "$" (RFC 5182). Raises NotSaved, and keeps none."""
+        self.saved = _NONE_SAVED
+        ranges = seqset.collect(places)
+        if len(ranges) > limits.IMAP_SAVED_RANGES:
+            raise NotSaved
+        if ranges:
+            self.saved = array("I", [self.shown[at] for pair in ranges for at in pair])
+
+    def saved_slices(self) -> list[tuple[int, int]]:
+        """Where what was saved is, as slices of shown: what the client was told has gone is in none."""
+        return seqset.indexes(tuple(zip(self.saved[::2], self.saved[1::2], strict=True)), self.shown)
 
     def pick(self, numbers: Ranges, *, uid: bool) -> Iterator[Picked]:
         """The messages that numbers mean, in order; those gone but not yet told are among them."""

@@ -35,9 +35,10 @@ def answer(
 
 
 def returned(returns: tuple[Modifier, ...] | None, found: Sequence[int]) -> Sequence[int]:
-    """What of found is returned: with MIN and MAX alone the ends, else all (RFC 4731 §3.2)."""
-    wanted = dict(returns or ()).keys()
+    """What of found is returned, and saved: with MIN and MAX alone the ends, else all (RFC 4731 §3.2,
+    RFC 5182 §2.4)."""
+    wanted = dict(returns or ()).keys() - {"SAVE"}
     if not wanted or wanted - {"MIN", "MAX"}:
         return found
     ends = found[:1] if "MIN" in wanted else found[:0]
-    return [*ends, *found[-1:]] if "MAX" in wanted else ends
+    return list(dict.fromkeys((*ends, *found[-1:]))) if "MAX" in wanted else ends

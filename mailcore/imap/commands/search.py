@@ -1,4 +1,4 @@
-"""SEARCH and UID SEARCH (RFC 3501 §6.4.4, §7.2.5), with RETURN (RFC 4731) and MODSEQ (RFC 7162 §3.1.5).
+"""SEARCH and UID SEARCH (RFC 3501 §6.4.4, §7.2.5), with RETURN (RFC 4731), "$" (RFC 5182), MODSEQ (RFC 7162).
 
 What flags and numbers say is decided first, for all messages at once, from memory, then what stands in rows,
 read page by page. Texts are left to services.textindex, asked about the messages that still may match.
@@ -61,19 +61,26 @@ def search(session: Session, command: Search) -> Handler:
     view = session.selected
     if asks_modseq(command.key):
         yield from session.tell_modseqs()
-    found = yield from find(view, command.key)
+    saved, saves = view.saved_slices(), ("SAVE", None) in (command.returns or ())
+    if saves:
+        view.keep_found(())  # what fails leaves nothing (RFC 5182 §2.1)
+    found = yield from find(view, command.key, saved)
     numbers = [view.shown[at] for at in found] if command.uid else [at + 1 for at in found]
-    modseq = youngest(view, command.key, results.returned(command.returns, found))
+    returned = results.returned(command.returns, found)
+    modseq = youngest(view, command.key, returned)
+    if saves:
+        view.keep_found(returned)
     if command.returns is None:
         yield responses.search(numbers, modseq)
-    else:
+    elif command.returns != (("SAVE", None),):  # who only wants it kept is told nothing
         yield results.answer(command.tag, command.returns, numbers, uid=command.uid, modseq=modseq)
     return Done("SEARCH completed")
 
 
-def find(view: View, key: Key) -> Generator[bytes, None, Sequence[int]]:
-    """The places in view.shown of what key finds, rising. SORT asks the same."""
-    return (yield from _Searching(view).run(key))
+def find(view: View, key: Key, saved: pages.Slices | None = None) -> Generator[bytes, None, Sequence[int]]:
+    """The places in view.shown of what key finds, rising. SORT asks the same. saved: what "$" means, if not
+    what it means now."""
+    return (yield from _Searching(view, view.saved_slices() if saved is None else saved).run(key))
 
 
 def asks_modseq(key: Key) -> bool:
@@ -154,8 +161,9 @@ _Test: TypeAlias = Callable[[_Message], bool]
 class _Searching:
     """One search in what a view shows. Messages are meant by their place in it."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, saved: pages.Slices) -> None:
         self.view = view
+        self.saved = saved
         self.uids = view.shown
         snapshot = view.snapshot
         self.flags: Sequence[int] = snapshot.flags
@@ -242,7 +250,10 @@ class _Searching:
             slices = seqset.indexes(key.numbers, self.uids)
         else:
             # Numbers beyond the last find nothing: searching for what is not there is no mistake.
-            slices = [(first - 1, last) for first, last in seqset.resolve(key.numbers, len(self.uids))]
+            numbers = seqset.resolve(key.numbers, len(self.uids))
+            slices = [(first - 1, last) for first, last in numbers if first]
+        if key.numbers[0] == seqset.SAVED:
+            slices = _union(slices, self.saved)
         found: list[int] = []
         low = 0
         for start, stop in slices:
@@ -341,6 +352,11 @@ def _dated(key: Dated) -> _Test:
         return compare(seconds // 86_400 + _EPOCH)
 
     return internal
+
+
+def _union(one: pages.Slices, other: pages.Slices) -> pages.Slices:
+    merged = seqset.ranges_of((start + 1, stop) for start, stop in (*one, *other))
+    return [(first - 1, last) for first, last in merged]
 
 
 def _slices(places: Sequence[int]) -> pages.Slices:

@@ -29,7 +29,7 @@ _QUOTED = re.compile(rb'"((?:[^"\\\r\n\0]++|\\["\\])*+)"').match
 _ESCAPE = re.compile(rb"\\(.)")
 _LITERAL = re.compile(rb"\{[0-9]+\+?\}\r\n").match
 _NUMBER = re.compile(rb"[0-9]{1,19}").match
-_SET = re.compile(rb"[0-9*][0-9*:,]*").match
+_SET = re.compile(rb"\$|[0-9*][0-9*:,]*+(?:(?<=,)\$)?").match
 _FLAG = rb"\\?[%b]+" % ATOM_CHARS
 _FLAGS = re.compile(rb"%b(?: %b)*" % (_FLAG, _FLAG)).match
 _DATE = re.compile(rb'("?)([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})\1').match

@@ -50,8 +50,8 @@ def resync(cursor: Cursor) -> Resync:
 
 def _known(cursor: Cursor) -> Ranges:
     known = cursor.numbers("the UIDs that are known")
-    if known[-1][1] >= seqset.STAR:
-        raise BadSyntax("'*' is no number that a client can know")
+    if known[-1][1] >= seqset.STAR or known[0] == seqset.SAVED:
+        raise BadSyntax("'*' and '$' are no numbers that a client can know")
     return known
 
 

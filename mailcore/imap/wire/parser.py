@@ -59,7 +59,7 @@ from mailcore.imap.wire.values import (
 SELECT_PARAMETERS: Final[ModifierTable] = {"CONDSTORE": None, "QRESYNC": modseqs.resync}
 FETCH_MODIFIERS: Final[ModifierTable] = {"CHANGEDSINCE": modseqs.modseq, "VANISHED": None}
 STORE_MODIFIERS: Final[ModifierTable] = {"UNCHANGEDSINCE": modseqs.modseq}
-SEARCH_RETURNS: Final[ModifierTable] = dict.fromkeys(("MIN", "MAX", "ALL", "COUNT"))  # RFC 4731
+SEARCH_RETURNS: Final[ModifierTable] = dict.fromkeys(("MIN", "MAX", "ALL", "COUNT", "SAVE"))  # RFC 4731, 5182
 LIST_SELECTION: Final[ModifierTable] = dict.fromkeys(
     ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE")
 )
@@ -415,7 +415,11 @@ def _search(tag: bytes, name: str, cursor: Cursor) -> Search:
         cursor.pos += 7
         returns = () if cursor.take(b"()") else _options(cursor, SEARCH_RETURNS, "return option")
         cursor.space("what to search for")
-    return Search(tag, name, search_keys.parse(cursor), returns)
+    try:
+        return Search(tag, name, search_keys.parse(cursor), returns)
+    except BadCharset as error:
+        error.forgets_saved = "SAVE" in dict(returns or ())
+        raise
 
 
 # --- Options in parentheses (RFC 4466 §2) --------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Final
 
 from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
-from mailcore.imap.wire import modseqs
+from mailcore.imap.wire import modseqs, seqset
 from mailcore.imap.wire.grammar import SYSTEM_FLAGS, Cursor
 from mailcore.imap.wire.values import (
     All,
@@ -194,7 +194,8 @@ def _open_or_read(reader: Reader, frames: list[_Frame]) -> Key | None:
         return None
     found = _WORD(cursor.text, cursor.pos)
     if found is None:
-        return Numbered(cursor.numbers("a search key"), uid=False)
+        numbers = cursor.numbers("a search key")
+        return Numbered(numbers, uid=numbers == (seqset.SAVED,))
     name = found[0].decode("ascii").upper()
     if name in ("NOT", "OR"):
         cursor.pos = found.end()

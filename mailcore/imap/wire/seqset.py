@@ -1,7 +1,9 @@
 """Sequence sets (RFC 3501 §9 sequence-set): which messages a client, or our change log, means.
 
 A set is a tuple of (first, last) pairs, both included, first <= last, in rising order, neither touching nor
-overlapping. "*" is STAR, a number above every other, until resolve() knows what it stands for.
+overlapping. "*" is STAR, a number above every other, until resolve() knows what it stands for. "$", what the
+last search saved (RFC 5182), is the pair SAVED before all others: no message has the number 0, so it means
+nothing to who does not look for it.
 Everything is linear in the ranges named (times a logarithm), never in the numbers they span.
 Pure; the parser, the view, the commands and the change log call it.
 """
@@ -20,6 +22,7 @@ Ranges: TypeAlias = tuple[tuple[int, int], ...]
 
 STAR: Final = 1 << 32  # nz-number is below 2^32
 _TOP: Final = STAR - 1
+SAVED: Final = (0, 0)
 _NUMBER = rb"(?:[1-9][0-9]{0,9}|\*)"
 _RANGE = rb"%b(?::%b)?" % (_NUMBER, _NUMBER)
 _is_set = re.compile(rb"%b(?:,%b)*" % (_RANGE, _RANGE)).fullmatch
@@ -29,6 +32,10 @@ def parse(raw: bytes) -> Ranges:
     """The set that a client wrote: b"4,2:*". Raises BadSyntax."""
     if raw.count(b",") >= limits.IMAP_RANGES:
         raise BadSyntax("Too many ranges in a sequence set")
+    if raw == b"$":
+        return (SAVED,)
+    if raw.endswith(b",$") and raw.count(b"$") == 1:
+        return (SAVED, *parse(raw[:-2]))
     if not _is_set(raw):
         raise BadSyntax("Expected a set of numbers like 1:5,8,10:*")
     if b"," not in raw:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailcore.errors import BadSyntax
+from mailcore import limits
+from mailcore.errors import BadSyntax, NotSaved
 from mailcore.imap.view import View
 from mailcore.imap.wire import seqset
 from mailcore.message.flags import FLAGGED, SEEN
@@ -213,6 +214,26 @@ def test_numbers():
     assert empty.slices(((1, 1 << 32),), uid=True) == []
     with pytest.raises(BadSyntax):
         empty.slices(((1, 1),), uid=False)
+
+
+def test_keeps_messages_that_a_search_saved(monkeypatch):
+    seen = view(snapshot(1, dict.fromkeys((1, 2, 5, 6, 9), (0, 1))))
+    saved = (seqset.SAVED,)
+    assert seen.slices(saved, uid=True) == []
+    seen.keep_found([1, 2, 4])
+    assert seen.slices(saved, uid=True) == seen.slices(saved, uid=False) == [(1, 3), (4, 5)]
+    assert seen.slices((*saved, (4, 4)), uid=False) == [(1, 5)]
+    assert seen.uid_ranges((*saved, (1, 1)), uid=True) == [(1, 5), (9, 9)]
+    # What has gone and was told is in it no more; what is new never was.
+    after = snapshot(2, dict.fromkeys((1, 5, 6, 9, 10), (0, 1)))
+    seen.update(after, may_expunge=False)
+    assert [picked.uid for picked in seen.pick(saved, uid=True)] == [2, 5, 9]
+    seen.update(after, may_expunge=True)
+    assert [picked.uid for picked in seen.pick(saved, uid=True)] == [5, 9]
+    monkeypatch.setattr(limits, "IMAP_SAVED_RANGES", 1)
+    with pytest.raises(NotSaved):
+        seen.keep_found([0, 2])
+    assert seen.slices(saved, uid=True) == []
 
 
 def test_star_means_nothing_in_an_empty_folder():

@@ -44,3 +44,7 @@ def test_what_is_returned_decides_whose_modseq_is_told(names, found):
 def test_modseq_stands_last():
     said = results.answer(b"a", (("ALL", None), ("COUNT", None)), [1, 2], uid=False, modseq=7)
     assert said == b'* ESEARCH (TAG "a") COUNT 2 ALL 1:2 MODSEQ 7\r\n'
+
+
+def test_what_is_both_ends_is_there_once():
+    assert list(results.returned((("MIN", None), ("MAX", None)), [3])) == [3]

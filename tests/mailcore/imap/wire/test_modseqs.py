@@ -66,6 +66,7 @@ def test_reads_what_a_client_knows(text, meant):
         b" (7 12 )",
         b" (7 12 1:*)",
         b" (7 12 *)",
+        b" (7 12 $)",
         b" (7 12 1:9 2:3)",
         b" (7 12 ())",
         b" (7 12 (1))",

@@ -150,7 +150,7 @@ def test_refuses_charsets_it_does_not_know(charset):
         b"CHARSET",
         b"CHARSET UTF-8",
         b"RETURN (MIN) ALL",
-        b"$",
+        b"$,1",
         b"SEEN(DELETED)",
     ],
 )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailcore.errors import BadSyntax
 from mailcore.imap.wire import seqset
-from mailcore.imap.wire.seqset import STAR
+from mailcore.imap.wire.seqset import SAVED, STAR
 
 SETS = st.sets(st.integers(1, 60))
 
@@ -28,6 +28,8 @@ SETS = st.sets(st.integers(1, 60))
         (b"*,4294967295", ((4294967295, 4294967295), (STAR, STAR))),
         (b"1,*,5:*", ((1, 1), (5, STAR))),
         (b"2,2,2", ((2, 2),)),
+        (b"$", (SAVED,)),
+        (b"4,1:3,$", (SAVED, (1, 4))),
     ],
 )
 def test_parses(wire, ranges):
@@ -46,6 +48,12 @@ def test_parses(wire, ranges):
         b"1:4294967296",
         b"9999999999",
         b"99999999999",
+        b"$,1",
+        b"$$",
+        b"1$",
+        b"1:$",
+        b"$,$",
+        b",$",
         b",",
         b"1,",
         b",1",
@@ -177,3 +185,9 @@ def test_intersection_takes_time_by_ranges_not_numbers():
     assert seqset.intersection(((1, 2**32 - 1),), scattered) == scattered
     assert seqset.intersection(scattered, ((1, 2**32 - 1),)) == scattered
     assert seqset.without(((1, 2**32 - 1),), [5]) == ((1, 4), (6, 2**32 - 1))
+
+
+def test_what_was_saved_means_nothing_by_itself():
+    assert seqset.indexes((SAVED, (2, 3)), [1, 2, 3]) == [(1, 3)]
+    assert seqset.indexes((SAVED, (2, STAR)), [1, 2, 3]) == [(1, 3)]
+    assert seqset.intersection((SAVED, (2, 3)), ((1, 9),)) == ((2, 3),)
