@@ -263,7 +263,14 @@ class FolderGone(NoSuchFolder):
 
     code = "folder_gone"
     http = 410
-    text = "The folder has been deleted"
+    text = "The selected folder was deleted"
+
+
+class FolderLost(FolderGone):
+    """It is there, but no longer for who had it open. (RFC 4314 §5.1.1)"""
+
+    code = "folder_lost"
+    text = "You may no longer read the selected folder"
 
 
 class FolderExists(MailError):

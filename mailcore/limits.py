@@ -220,6 +220,7 @@ FOLDER_DEPTH = 32
 FOLDER_NAME_OCTETS = 900  # in UTF-8; modified UTF-7 may need more than twice as many on the wire
 
 # RFC 5464 leaves these to the server; an answer holds all of one folder, so that all is bounded, too.
+OTHERS_SECONDS = 10  # for how long a session believes that nobody shares anything with it
 FOLDER_RIGHTS = 200  # others that one folder is shared with; more than that is a group
 GROUPS = 200  # in one tenant
 METADATA_ENTRY_OCTETS = 255  # a name

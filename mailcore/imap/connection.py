@@ -260,7 +260,7 @@ class Connection(asyncio.Protocol):
             return
         spec = REGISTRY[command.name]
         self.running = session.run(spec, command)
-        self.on_loop = not session.state & spec.states or spec.on_loop(session, command)
+        self.on_loop = session.runs_on_loop(spec, command)
         self._step(None)
 
     def _not_a_command(self, event: Continue | Refused) -> None:
@@ -388,7 +388,7 @@ class Connection(asyncio.Protocol):
             case Wait():
                 if self.bell is None:
                     self.is_rung = True
-                    self.bell = doorbell.listen(f"mailbox:{self.session.mailbox_id}", self.ring)
+                    self.bell = doorbell.listen_all(self.session.topics, self.ring)
             case Pause(seconds=seconds):
                 self.is_busy = True
                 self.imap.loop.call_later(seconds, self._brought, None)

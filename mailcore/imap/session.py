@@ -12,13 +12,17 @@ import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import Flag, auto
+from time import monotonic
 from typing import Any, TypeAlias
 
-from mailcore.errors import BadCharset, BadSyntax, FolderGone, MailError, ReadersOnly, Unexpected
+from mailcore import limits
+from mailcore.errors import BadCharset, BadSyntax, FolderGone, FolderLost, MailError, ReadersOnly, Unexpected
 from mailcore.imap.view import View
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Command
-from mailcore.services import messages
+from mailcore.message import flags as system_flags
+from mailcore.models import EVERY_RIGHT, Right
+from mailcore.services import messages, sharing
 from mailcore.services.doors import Login
 from mailcore.services.messages import Unit
 from mailcore.snapshot import Snapshots
@@ -140,9 +144,13 @@ class Session:
         "enabled",
         "failures",
         "folder_name",
+        "has_others",
+        "is_abroad",
         "knows_modseqs",
         "login",
         "on_loop",
+        "others_asked_at",
+        "rights",
         "snapshots",
         "state",
         "surroundings",
@@ -156,6 +164,12 @@ class Session:
         self.login: Login | None = None
         self.view: View | None = None
         self.folder_name = ""
+        # What may be done in the selected folder (RFC 4314), and whether it is one of another mailbox.
+        self.rights = EVERY_RIGHT
+        self.is_abroad = False
+        # Whether others share folders with this mailbox, as far as was known when it was last asked.
+        self.has_others = False
+        self.others_asked_at = 0.0
         self.enabled: frozenset[str] = frozenset()
         # The client has given a "CONDSTORE enabling command" (RFC 7162 §3.1).
         self.knows_modseqs = False
@@ -181,6 +195,34 @@ class Session:
     @property
     def may_write(self) -> bool:
         return self.login is not None and self.login.may_write
+
+    @property
+    def who(self) -> sharing.Who:
+        assert self.login is not None
+        return sharing.Who.came(self.login)
+
+    def find(self, name: str, needs: Right) -> sharing.Open:
+        """The folder of that name, one's own or another's. Raises NoSuchFolder, BadFolderName, Forbidden."""
+        found = sharing.find(self.who, name)
+        found.need(needs)
+        return found
+
+    def others(self) -> list[sharing.Open]:
+        """The folders of others that this client may look up. Who has none is not asked about every time."""
+        now = monotonic()
+        if not self.has_others and self.others_asked_at > now - limits.OTHERS_SECONDS:
+            return []
+        found = sharing.reachable(self.who)
+        self.has_others, self.others_asked_at = bool(found), now
+        return found
+
+    @property
+    def topics(self) -> list[str]:
+        """What the doorbell rings for this client: its mailbox, and the one whose folder is selected."""
+        topics = [f"mailbox:{self.mailbox_id}"]
+        if self.is_abroad:
+            topics.append(f"mailbox:{self.selected.snapshot.mailbox_id}")
+        return topics
 
     @property
     def selected(self) -> View:
@@ -210,8 +252,9 @@ class Session:
         self.login = login
         self.state = State.AUTHENTICATED
 
-    def select(self, view: View, name: str) -> None:
+    def select(self, view: View, name: str, rights: Right = EVERY_RIGHT, *, is_abroad: bool = False) -> None:
         self.view, self.folder_name = view, name
+        self.rights, self.is_abroad = rights, is_abroad
         self.state = State.SELECTED
 
     def tell_modseqs(self) -> list[bytes]:
@@ -226,6 +269,7 @@ class Session:
         if self.view is not None and self.view.is_claiming:
             claim_recent(self.view)
         self.view, self.folder_name = None, ""
+        self.rights, self.is_abroad = EVERY_RIGHT, False
         if self.state is State.SELECTED:
             self.state = State.AUTHENTICATED
 
@@ -242,6 +286,8 @@ class Session:
         try:
             if spec.writes and not self.may_write:
                 raise ReadersOnly
+            if spec.polls:
+                yield from self._look_at_rights()
             done = yield from spec.handler(self, command)
             if done is not SAID:
                 answer = responses.ok(done.words, tag=tag, code=done.code)
@@ -255,9 +301,10 @@ class Session:
         if tells_news and self.view is not None:
             try:
                 yield from self.poll(may_expunge=not (spec.uses_seqs or spec.names_seqs(command)))
-            except FolderGone:
-                # Somebody deleted it: there is nothing left to be told about it (RFC 2180 §3.3).
-                answer += responses.bye("The selected folder was deleted")
+            except FolderGone as error:
+                # Somebody deleted it: there is nothing left to be told about it (RFC 2180 §3.3). Or it is no
+                # longer for this client to read.
+                answer += responses.bye(error.public)
                 self.unselect()
                 self.state = State.LOGOUT
             except Exception:
@@ -287,6 +334,7 @@ class Session:
         view = self.view
         if view is None:
             return
+        yield from self._look_at_rights()
         folder_id = view.snapshot.folder_id
         if self.on_loop:
             snapshot = self.snapshots.current_on_loop(folder_id)
@@ -295,6 +343,45 @@ class Session:
         else:
             snapshot = self.snapshots.current(folder_id)
         yield from view.update(snapshot, may_expunge=may_expunge)
+
+    def runs_on_loop(self, spec: Spec, command: Command) -> bool:
+        """Whether a command may run on the event loop. Rights on folders of others need the database."""
+        if not self.state & spec.states:
+            return True
+        return not self.is_abroad and spec.on_loop(self, command)
+
+    def _look_at_rights(self) -> list[bytes]:
+        """Read anew what may be done in another's selected folder. What to tell. Raises FolderLost."""
+        if not self.is_abroad:
+            return []
+        rights = self.rights_now()
+        if not rights & Right.READ:
+            raise FolderLost
+        if rights == self.rights:
+            return []
+        self.rights = rights
+        return [self.flags_kept()]
+
+    def rights_now(self) -> Right:
+        """What may be done in the selected folder, not as it was but as it is."""
+        return sharing.held(self.who, self.selected.snapshot.folder_id) if self.is_abroad else self.rights
+
+    def flags_kept(self) -> bytes:
+        """Which flags of the selected folder this client may change (RFC 4314 §5.1.1)."""
+        view = self.selected
+        if view.is_read_only:
+            return responses.ok("Read-only", code=responses.permanentflags([], keywords=False))
+        names = system_flags.names(self.changeable_flags)
+        may_name = bool(self.rights & Right.WRITE)
+        if may_name:
+            names += view.snapshot.names
+        may_grow = may_name and len(view.snapshot.names) < limits.KEYWORDS
+        return responses.ok("Flags kept", code=responses.permanentflags(names, keywords=may_grow))
+
+    @property
+    def changeable_flags(self) -> int:
+        """The system flags that this client may change in the selected folder."""
+        return sharing.flags_of(self.rights)
 
 
 def claim_recent(view: View) -> None:

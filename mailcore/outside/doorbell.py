@@ -233,6 +233,26 @@ def listen(topic: str, wake: Wake) -> Handle:
     return _bell.listen(topic, wake)
 
 
+def listen_all(topics: Sequence[str], wake: Wake) -> Handle:
+    """The same for several topics, with one handle."""
+    if len(topics) == 1:
+        return listen(topics[0], wake)
+    return _Handles([listen(topic, wake) for topic in topics])
+
+
+class _Handles:
+    """Several that are closed together."""
+
+    __slots__ = ("_handles",)
+
+    def __init__(self, handles: Sequence[Handle]) -> None:
+        self._handles = handles
+
+    def close(self) -> None:
+        for handle in self._handles:
+            handle.close()
+
+
 def is_shared() -> bool:
     """Whether rings of other processes reach this one now."""
     return _bell.is_shared()

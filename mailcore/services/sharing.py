@@ -16,6 +16,7 @@ from django.db import transaction
 
 from mailcore import limits
 from mailcore.errors import BadValue, Forbidden, NoSuchFolder, NotAllowedNow, NotFound
+from mailcore.message import flags
 from mailcore.models import EVERY_RIGHT, LETTERS, FolderRight, Mailbox, MailboxGroup, Right, Rights, User
 from mailcore.outside import doorbell
 from mailcore.services import audit, folders, messages, sql
@@ -30,6 +31,8 @@ GROUP_MARK = "$"
 # What a person may do in the folders of a mailbox they were given whole.
 _READING = Right.LOOKUP | Right.READ
 _WRITING = EVERY_RIGHT & ~Right.ADMINISTER
+# With none of these a folder is open to read only (RFC 4314 §5.2).
+CHANGING = Right.INSERT | Right.EXPUNGE | Right.SEEN | Right.WRITE | Right.DELETE
 # Without one of these nobody is told that a folder is there (RFC 4314 §4, MYRIGHTS).
 TELLING = Right.LOOKUP | Right.READ | Right.INSERT | Right.CREATE | Right.DELETE_FOLDER | Right.ADMINISTER
 
@@ -58,6 +61,18 @@ def from_letters(text: str) -> Right:
         else:
             raise BadValue("The rights are " + " ".join(LETTERS))
     return rights
+
+
+def flags_of(rights: int) -> int:
+    """The system flags one may set and clear with these rights (RFC 4314 §4)."""
+    found = 0
+    if rights & Right.SEEN:
+        found |= flags.SEEN
+    if rights & Right.DELETE:
+        found |= flags.DELETED
+    if rights & Right.WRITE:
+        found |= flags.ALL & ~(flags.SEEN | flags.DELETED)
+    return found
 
 
 def of_mailbox(rights: int) -> Right:
@@ -151,6 +166,11 @@ def _place(kind: str, local: str, domain: str) -> str:
     for special in "/%*":
         label = label.replace(special, "_")
     return f"{SHARED if kind == Mailbox.Kind.SHARED else OTHERS}/{label}"
+
+
+def place_of(found: Open) -> str:
+    """The two levels above a folder of another."""
+    return found.state.name[: -len(found.own_name) - 1]
 
 
 def split(name: str) -> tuple[str, str] | None:
@@ -315,6 +335,12 @@ def given(folder_id: int) -> list[Entry]:
         for row in rows
     ]
     return sorted(found, key=lambda entry: (entry.identifier == ANYONE, entry.identifier))
+
+
+def is_owner(found: Open, identifier: str) -> bool:
+    """Whether identifier means the owner of the folder. Raises NotFound for an unknown one."""
+    grantee = holder(found.state.tenant_id, identifier).grantee
+    return grantee is not None and grantee.pk == found.state.mailbox_id
 
 
 def _address_of(mailbox_id: int) -> str:

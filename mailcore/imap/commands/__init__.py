@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from mailcore.imap.commands import any as anytime
 from mailcore.imap.commands import (
+    acl,
     append,
     auth,
     copy,
@@ -22,6 +22,7 @@ from mailcore.imap.commands import (
     store,
     thread,
 )
+from mailcore.imap.commands import any as anytime
 from mailcore.imap.commands import search as search
 from mailcore.imap.session import ANY, LOGGED_IN, Session, Spec, State
 
@@ -50,6 +51,11 @@ _SPECS = (
     Spec("GETQUOTA", LOGGED_IN, "9208 §4.1.1", quota.get_quota),
     Spec("GETQUOTAROOT", LOGGED_IN, "9208 §4.1.2", quota.get_quota_root),
     Spec("SETQUOTA", LOGGED_IN, "9208 §4.1.3", quota.set_quota),
+    Spec("SETACL", LOGGED_IN, "4314 §3.1", acl.set_acl),
+    Spec("DELETEACL", LOGGED_IN, "4314 §3.2", acl.delete_acl),
+    Spec("GETACL", LOGGED_IN, "4314 §3.3", acl.get_acl),
+    Spec("LISTRIGHTS", LOGGED_IN, "4314 §3.4", acl.list_rights),
+    Spec("MYRIGHTS", LOGGED_IN, "4314 §3.5", acl.my_rights),
     Spec("GETMETADATA", LOGGED_IN, "5464 §4.2", metadata.get_metadata),
     Spec("SETMETADATA", LOGGED_IN, "5464 §4.3", metadata.set_metadata, writes=True),
     Spec("CHECK", State.SELECTED, "3501 §6.4.1", anytime.noop, on_loop=lambda *_: True),
@@ -89,6 +95,7 @@ _AFTER_LOGIN = (
     "SPECIAL-USE", "QUOTA", "QUOTA=RES-STORAGE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE",
     "ESEARCH", "SORT", "CREATE-SPECIAL-USE", "METADATA", "LIST-METADATA", "CONDSTORE",
     "QRESYNC", "SEARCHRES",
+    "ACL", "RIGHTS=texk", "LIST-MYRIGHTS",
 )  # fmt: skip
 
 

@@ -14,8 +14,10 @@ from mailcore.imap.wire.values import Append, NewMessage
 from mailcore.message import flags as system_flags
 from mailcore.message.binary import without_nul
 from mailcore.message.parts import parse_table
-from mailcore.services import folders, messages
+from mailcore.models import Right
+from mailcore.services import messages
 from mailcore.services.messages import Filing, Mail, Unit
+from mailcore.services.sharing import Open, flags_of
 
 
 def split_flags(names: Sequence[str]) -> tuple[int, tuple[str, ...]]:
@@ -33,14 +35,14 @@ def split_flags(names: Sequence[str]) -> tuple[int, tuple[str, ...]]:
 def append(session: Session, command: Append) -> Handler:
     """One unit whatever their number: all are filed by one commit, or none is (RFC 3502 §6.3.11)."""
     try:
-        state = folders.find(session.mailbox_id, command.folder)
+        found = session.find(command.folder, Right.INSERT)
     except NoSuchFolder as error:
         raise TryCreate from error
     for new in command.messages:
         _check(session, new)
     mails = []
     for new in command.messages:
-        mails.append(_mail(session, new, state.folder_id))
+        mails.append(_mail(session, new, found))
         yield b""
     unit = Unit(mails, enforce_quota=True)
     messages.store_bodies(unit)  # here, so that the clerk need not let others wait for it
@@ -60,7 +62,7 @@ def _check(session: Session, new: NewMessage) -> None:
         raise BadMessage("NUL is not allowed in a message (RFC 9051 section 6.3.12)")
 
 
-def _mail(session: Session, new: NewMessage, folder_id: int) -> Mail:
+def _mail(session: Session, new: NewMessage, found: Open) -> Mail:
     flags, keywords = split_flags(new.flags)
     date, offset = None, 0
     if new.internal_date is not None:
@@ -69,10 +71,11 @@ def _mail(session: Session, new: NewMessage, folder_id: int) -> Mail:
         offset = int(east.total_seconds()) // 60 if east is not None else 0
     filing = Filing(
         session.tenant_id,
-        session.mailbox_id,
-        folder_id,
-        flags=flags,
-        keywords=keywords,
+        found.state.mailbox_id,
+        found.state.folder_id,
+        # RFC 4314 §4: flags that are not the client's to set are left out, and the message is filed.
+        flags=flags & flags_of(found.rights),
+        keywords=keywords if found.rights & Right.WRITE else (),
         internal_date=date,
         internal_offset=offset,
     )

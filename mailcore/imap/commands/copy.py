@@ -8,7 +8,10 @@ from mailcore.imap.commands.store import writable
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Copy
-from mailcore.services import folders, messages
+from mailcore.models import Right
+from mailcore.services import messages
+from mailcore.services.messages import Kept
+from mailcore.services.sharing import Open, flags_of
 
 
 def copy(session: Session, command: Copy) -> Handler:
@@ -17,7 +20,7 @@ def copy(session: Session, command: Copy) -> Handler:
     target = _target(session, command.folder)
     if not ranges:
         return Done("Nothing to copy")
-    copied = messages.copy(view.snapshot.folder_id, ranges, target)
+    copied = messages.copy(view.snapshot.folder_id, ranges, target.state.folder_id, keep=_kept(target))
     if not copied.source_uids:
         return Done("Nothing to copy")
     return Done(
@@ -27,13 +30,18 @@ def copy(session: Session, command: Copy) -> Handler:
 
 
 def move(session: Session, command: Copy) -> Handler:
-    """COPYUID comes untagged before the EXPUNGEs, which the news bring (RFC 6851 §4.3)."""
-    view = writable(session)
+    """COPYUID comes untagged before the EXPUNGEs, which the news bring (RFC 6851 §4.3).
+
+    Of others' messages it needs the rights of what it replaces: STORE \\Deleted and EXPUNGE (§4.1).
+    """
+    view = writable(session, Right.DELETE | Right.EXPUNGE)
     ranges = view.uid_ranges(command.numbers, uid=command.uid)
     target = _target(session, command.folder)
     if not ranges:
         return Done("Nothing to move")
-    moved = messages.move(view.snapshot.folder_id, ranges, target, via="imap")
+    moved = messages.move(
+        view.snapshot.folder_id, ranges, target.state.folder_id, keep=_kept(target), via="imap"
+    )
     if moved.source_uids:
         code = responses.copyuid(moved.uidvalidity, moved.source_uids, moved.target_uids)
         yield responses.ok("Moved", code=code)
@@ -41,8 +49,13 @@ def move(session: Session, command: Copy) -> Handler:
     return Done("MOVE completed")
 
 
-def _target(session: Session, name: str) -> int:
+def _kept(target: Open) -> Kept:
+    """Of the flags of what is copied, those that are the client's to set there (RFC 4314 §4)."""
+    return Kept(flags_of(target.rights), bool(target.rights & Right.WRITE))
+
+
+def _target(session: Session, name: str) -> Open:
     try:
-        return folders.find(session.mailbox_id, name).folder_id
+        return session.find(name, Right.INSERT)
     except NoSuchFolder as error:
         raise TryCreate from error

@@ -8,12 +8,13 @@ from typing import Any
 from mailcore.imap.commands.store import writable
 from mailcore.imap.session import Done, Handler, Output, Session
 from mailcore.imap.wire.values import Simple, UidExpunge
+from mailcore.models import Right
 from mailcore.services import messages
 
 
 def expunge(session: Session, command: Simple | UidExpunge) -> Handler:
     """The news that follow tell which messages went."""
-    view = writable(session)
+    view = writable(session, Right.EXPUNGE)
     ranges = messages.ALL
     if isinstance(command, UidExpunge):
         ranges = view.uid_ranges(command.numbers, uid=True)

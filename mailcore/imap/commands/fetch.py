@@ -20,6 +20,7 @@ from mailcore.imap.view import RECENT, View
 from mailcore.imap.wire import fetch_items, responses, seqset
 from mailcore.imap.wire.values import Fetch, FetchItem, Section
 from mailcore.message import flags as system_flags
+from mailcore.models import Right
 from mailcore.services import messages
 from mailcore.snapshot import Snapshot
 
@@ -71,7 +72,11 @@ def fetch(session: Session, command: Fetch) -> Handler:
         missing = yield from flags_and_uids(view, {item.name for item in items}, slices)
     else:
         snapshot, changed = view.snapshot, frozenset[int]()
-        if not view.is_read_only and not all(item.peek for item in command.items):
+        if (
+            not view.is_read_only
+            and session.rights & Right.SEEN
+            and not all(item.peek for item in command.items)
+        ):
             snapshot, changed = _set_seen(session, view, slices)
         plan = _Plan(_Flags(snapshot, view.first_recent), changed, view)
         for item in items:

@@ -6,7 +6,7 @@ from mailcore.errors import BadFolderUse
 from mailcore.imap.commands.listing import USES
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.wire.values import Create, OnFolder, Rename
-from mailcore.services import folders
+from mailcore.services import folders, sharing
 
 _ROLES = {use: role for role, use in USES.items()}
 
@@ -18,14 +18,13 @@ def create(session: Session, command: Create) -> Handler:
         if len(command.special_uses) > 1 or command.special_uses[0] not in _ROLES:
             raise BadFolderUse
         role = _ROLES[command.special_uses[0]]
-    folders.create(session.mailbox_id, command.folder, role=role)
+    sharing.create(session.who, command.folder, role=role)
     return Done("CREATE completed")
     yield b""
 
 
 def delete(session: Session, command: OnFolder) -> Handler:
-    folder_id = folders.find(session.mailbox_id, command.folder).folder_id
-    folders.delete(session.mailbox_id, command.folder)
+    folder_id = sharing.delete(session.who, command.folder)
     # By its number: it may have been renamed since it was selected.
     if session.view is not None and session.view.snapshot.folder_id == folder_id:
         session.unselect()
@@ -34,13 +33,13 @@ def delete(session: Session, command: OnFolder) -> Handler:
 
 
 def rename(session: Session, command: Rename) -> Handler:
-    folders.rename(session.mailbox_id, command.source, command.target)
+    sharing.rename(session.who, command.source, command.target)
     return Done("RENAME completed")
     yield b""
 
 
 def subscribe(session: Session, command: OnFolder) -> Handler:
     verb = folders.subscribe if command.name == "SUBSCRIBE" else folders.unsubscribe
-    verb(session.mailbox_id, command.folder)
+    verb(session.mailbox_id, sharing.normalise(command.folder))
     return Done(f"{command.name} completed")
     yield b""

@@ -17,7 +17,8 @@ from mailcore.imap.wire import responses
 from mailcore.imap.wire.patterns import Pattern, compiled
 from mailcore.imap.wire.values import List, Simple
 from mailcore.models.folder import Folder
-from mailcore.services import folders, messages, metadata
+from mailcore.models.sharing import Right
+from mailcore.services import folders, messages, metadata, sharing
 
 # RFC 6154 §2; the inbox is known by its name.
 USES = {
@@ -90,19 +91,32 @@ class Listing:
             "SPECIAL-USE" in returns or "SPECIAL-USE" in self.criteria or not command.is_extended
         )
         self.tells_subscribed = "SUBSCRIBED" in returns or "SUBSCRIBED" in self.criteria
-        states = messages.folder_rows(session.mailbox_id)
+        others = session.others()
+        states = [*messages.folder_rows(session.mailbox_id), *[one.state for one in others]]
         self.existing = {state.name: state for state in states}
+        # What may be done in those of others; in one's own it is always the same.
+        self.rights = {one.state.name: one.rights for one in others}
+        self.own_rights = session.who.most
+        self.tells_rights = "MYRIGHTS" in returns
         self.parents = _parents(self.existing)
         self.subscribed = folders.subscriptions(session.mailbox_id) if self.tells_subscribed else set()
         self.selected = self._selected()
         self.entries = cast("tuple[str, ...]", returns.get("METADATA") or ())
-        self.metadata = metadata.values(session.mailbox_id, session.user_id) if self.entries else {}
+        self.metadata: dict[int, dict[str, bytes]] = {}
+        for mailbox_id in {state.mailbox_id for state in states} if self.entries else ():
+            self.metadata |= {
+                folder_id: found
+                for folder_id, found in metadata.values(mailbox_id, session.user_id).items()
+                if folder_id
+            }
         for entry in self.entries:
             metadata.normalise(entry)
         self.answers: status.Answers | None = None
         if items := returns.get("STATUS"):
             shown = [
-                state for state in states if state.name in self.selected and _match(state.name, patterns)
+                state
+                for state in states
+                if state.name in self.selected and self._may_read(state.name) and _match(state.name, patterns)
             ]
             self.answers = status.Answers(session, shown, items) if shown else None  # type: ignore[arg-type]
 
@@ -115,12 +129,18 @@ class Listing:
             names = {name for name in names if self._use(name)}
         return names
 
+    def _rights(self, name: str) -> Right:
+        return self.rights.get(name, self.own_rights)
+
+    def _may_read(self, name: str) -> bool:
+        return bool(self._rights(name) & Right.READ)
+
     def _use(self, name: str) -> str | None:
         state = self.existing.get(name)
         return USES.get(Folder.Role(state.role)) if state is not None else None
 
     def lines(self) -> Iterator[bytes]:
-        """LIST lines, each followed by what was asked for of the folder (RFC 5819 §2, RFC 9590 §3)."""
+        """LIST lines, each followed by what was asked for of the folder (RFC 5819 §2, 8440 §3.1, 9590 §3)."""
         matched = {name for name in self.selected if _match(name, self.patterns)}
         above = above_unseen = set[str]()
         if self.is_recursive:
@@ -140,6 +160,10 @@ class Listing:
                 extended=responses.childinfo(self.criteria) if name in above else b"",
             )
             if name not in self.selected or name not in self.existing:
+                continue
+            if self.tells_rights:
+                yield responses.myrights(name, sharing.letters(self._rights(name)), utf8=self.is_utf8)
+            if not self._may_read(name):
                 continue
             if self.answers is not None:
                 yield self.answers.line(self.existing[name])
@@ -162,6 +186,7 @@ class Listing:
 
 def _lsub_lines(session: Session, patterns: Sequence[Pattern]) -> Iterator[bytes]:
     existing = {state.name for state in messages.folder_rows(session.mailbox_id)}
+    existing |= {one.state.name for one in session.others()}
     for name, attributes in _subscribed(folders.subscriptions(session.mailbox_id), existing, patterns):
         yield responses.list_line(name, attributes, verb=b"LSUB", utf8=session.is_utf8)
 
@@ -183,6 +208,6 @@ def _subscribed(
 
 
 def namespace(session: Session, command: Simple) -> Handler:
-    """One personal namespace without a prefix; sharing will add the others."""
-    yield responses.namespace()
+    """One personal namespace without a prefix; the folders of others and of shared mailboxes have theirs."""
+    yield responses.namespace(others=[f"{sharing.OTHERS}/"], shared=[f"{sharing.SHARED}/"])
     return Done("NAMESPACE completed")

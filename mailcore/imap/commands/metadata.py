@@ -5,20 +5,21 @@ from __future__ import annotations
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import GetMetadata, SetMetadata
-from mailcore.services import folders, metadata
+from mailcore.models import Right
+from mailcore.services import metadata
 
 
-def _place(session: Session, name: str) -> tuple[int, str]:
-    """Folder id and name; "" is the server, which to a client is its mailbox."""
+def _place(session: Session, name: str, needs: Right) -> tuple[int, int, str]:
+    """Mailbox, folder id and name; "" is the server, which to a client is its mailbox."""
     if not name:
-        return 0, ""
-    state = folders.find(session.mailbox_id, name)
-    return state.folder_id, state.name
+        return session.mailbox_id, 0, ""
+    state = session.find(name, needs).state
+    return state.mailbox_id, state.folder_id, state.name
 
 
 def get_metadata(session: Session, command: GetMetadata) -> Handler:
-    folder_id, name = _place(session, command.folder)
-    found = metadata.values(session.mailbox_id, session.user_id, folder_id=folder_id).get(folder_id, {})
+    box, folder_id, name = _place(session, command.folder, Right.READ)
+    found = metadata.values(box, session.user_id, folder_id=folder_id).get(folder_id, {})
     chosen = metadata.chosen(found, command.entries, command.depth)
     too_long = 0
     if command.max_size is not None:
@@ -31,7 +32,9 @@ def get_metadata(session: Session, command: GetMetadata) -> Handler:
 
 
 def set_metadata(session: Session, command: SetMetadata) -> Handler:
-    folder_id, _ = _place(session, command.folder)
-    metadata.change(session.mailbox_id, session.user_id, folder_id, dict(command.entries))
+    is_shared = any(entry.lower().startswith("/shared/") for entry, _ in command.entries)
+    needs = Right.READ | Right.WRITE if is_shared else Right.READ
+    box, folder_id, _ = _place(session, command.folder, needs)
+    metadata.change(box, session.user_id, folder_id, dict(command.entries))
     return Done("SETMETADATA completed")
     yield b""

@@ -1,4 +1,7 @@
-"""QUOTA (RFC 9208): one root for the whole mailbox, STORAGE in units of 1024 octets."""
+"""QUOTA (RFC 9208): one root for the whole mailbox, STORAGE in units of 1024 octets.
+
+What lies in another's folder counts against its owner, whose root is called as the level above the folder is.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,38 @@ from mailcore.errors import Forbidden, NotFound
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import GetQuota, OnFolder, SetQuota
-from mailcore.models import Mailbox
-from mailcore.services import folders
+from mailcore.models import Mailbox, Right
+from mailcore.services import sharing
 
 ROOT = ""
 
 
-def _line(session: Session) -> bytes:
-    used, most = Mailbox.objects.values_list("used_octets", "quota_octets").get(pk=session.mailbox_id)
-    return responses.quota(ROOT, [("STORAGE", -(-used // 1024), most // 1024)])
+def _line(mailbox_id: int, root: str) -> bytes:
+    used, most = Mailbox.objects.values_list("used_octets", "quota_octets").get(pk=mailbox_id)
+    return responses.quota(root, [("STORAGE", -(-used // 1024), most // 1024)])
 
 
 def get_quota(session: Session, command: GetQuota) -> Handler:
-    if command.root != ROOT:
-        raise NotFound("There is no such quota root")
-    yield _line(session)
+    mailbox_id = session.mailbox_id if command.root == ROOT else _of_another(session, command.root)
+    yield _line(mailbox_id, command.root)
     return Done("GETQUOTA completed")
 
 
+def _of_another(session: Session, root: str) -> int:
+    """How full another's mailbox is concerns who may put something there. Raises NotFound."""
+    for one in session.others():
+        if sharing.place_of(one) == root and one.rights & Right.INSERT:
+            return one.state.mailbox_id
+    raise NotFound("There is no such quota root")
+
+
 def get_quota_root(session: Session, command: OnFolder) -> Handler:
-    name = folders.find(session.mailbox_id, command.folder).name
-    yield responses.quotaroot(name, [ROOT]) + _line(session)
+    found = session.find(command.folder, Right.READ)
+    root = ROOT if found.is_own else sharing.place_of(found)
+    answer = responses.quotaroot(found.state.name, [root], utf8=session.is_utf8)
+    if found.is_own or found.rights & Right.INSERT:
+        answer += _line(found.state.mailbox_id, root)
+    yield answer
     return Done("GETQUOTAROOT completed")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import cast
 
-from mailcore import limits
 from mailcore.errors import BadSyntax
 from mailcore.imap.commands import resync
 from mailcore.imap.commands.fetch import flags_and_uids
@@ -14,7 +13,8 @@ from mailcore.imap.view import View
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Resync, Select, Simple
 from mailcore.message import flags as system_flags
-from mailcore.services import folders, messages
+from mailcore.models import Right
+from mailcore.services import messages, sharing
 
 
 def select(session: Session, command: Select) -> Handler:
@@ -28,8 +28,9 @@ def select(session: Session, command: Select) -> Handler:
         yield responses.ok("Closed", code=b"CLOSED")  # what follows is about the new one (RFC 7162 §3.2.11)
     if "CONDSTORE" in parameters:
         session.tell_modseqs()
-    state = folders.find(session.mailbox_id, command.folder)
-    is_read_only = command.name == "EXAMINE" or not session.may_write
+    found = session.find(command.folder, Right.READ)
+    state = found.state
+    is_read_only = command.name == "EXAMINE" or not found.rights & sharing.CHANGING
     snapshot = session.snapshots.current(state.folder_id)
     first_recent = state.recent_uid
     if not is_read_only:
@@ -41,10 +42,9 @@ def select(session: Session, command: Select) -> Handler:
         tells_modseqs=session.knows_modseqs,
         tells_vanished=session.tells_vanished,
     )
-    session.select(view, state.name)
+    session.select(view, state.name, found.rights, is_abroad=not found.is_own)
 
     system = list(system_flags.NAMES.values())
-    may_grow = len(snapshot.names) < limits.KEYWORDS
     lines = [
         responses.flags([*system, *snapshot.names]),
         responses.exists(len(snapshot.uids)),
@@ -53,11 +53,7 @@ def select(session: Session, command: Select) -> Handler:
         responses.ok("Predicted next UID", code=b"UIDNEXT %d" % snapshot.uidnext),
         responses.highest_modseq(snapshot.highest),
     ]
-    if is_read_only:
-        lines.append(responses.ok("Read-only", code=responses.permanentflags([], keywords=False)))
-    else:
-        kept = responses.permanentflags([*system, *snapshot.names], keywords=may_grow)
-        lines.append(responses.ok("Flags kept", code=kept))
+    lines.append(session.flags_kept())
     if (unseen := _first_unseen(view)) is not None:
         lines.append(responses.ok("First unseen", code=b"UNSEEN %d" % unseen))
     yield b"".join(lines)
@@ -82,9 +78,9 @@ def _first_unseen(view: View) -> int | None:
 
 
 def close(session: Session, command: Simple) -> Handler:
-    """CLOSE expunges silently what is \\Deleted; UNSELECT does not (RFC 3691)."""
+    """CLOSE expunges silently what is \\Deleted, where that is allowed; UNSELECT does not (RFC 3691)."""
     view = session.selected
-    if command.name == "CLOSE" and not view.is_read_only:
+    if command.name == "CLOSE" and not view.is_read_only and session.rights_now() & Right.EXPUNGE:
         messages.expunge(view.snapshot.folder_id, via="imap")
     session.unselect()
     return Done(f"{command.name} completed")

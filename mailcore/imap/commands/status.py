@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Status
-from mailcore.services import folders, messages
+from mailcore.models import Right
+from mailcore.services import messages
 from mailcore.services.messages import FolderState, Tally
 
 _NOTHING = Tally()
@@ -19,7 +20,7 @@ _OF_MESSAGES = {"DELETED", "DELETED-STORAGE"}
 
 
 def status(session: Session, command: Status) -> Handler:
-    state = folders.find(session.mailbox_id, command.folder)
+    state = session.find(command.folder, Right.READ).state
     if "HIGHESTMODSEQ" in command.items:
         yield from session.tell_modseqs()
     yield Answers(session, [state], command.items).line(state)
@@ -38,7 +39,8 @@ class Answers:
         wants_recent = "RECENT" in items and any(state.recent_uid < state.uidnext for state in states)
         if wants_recent or not _OF_MESSAGES.isdisjoint(items):
             only = states[0].folder_id if len(states) == 1 else None
-            self._tallies = messages.tallies(session.mailbox_id, folder_id=only)
+            for mailbox_id in {state.mailbox_id for state in states}:
+                self._tallies |= messages.tallies(mailbox_id, folder_id=only)
 
     def line(self, state: FolderState) -> bytes:
         tally = self._tallies.get(state.folder_id, _NOTHING)

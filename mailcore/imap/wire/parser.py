@@ -24,7 +24,15 @@ from typing import Final, TypeAlias
 
 from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
-from mailcore.imap.wire import fetch_items, metadata_arguments, modseqs, search_keys, seqset, sort_arguments
+from mailcore.imap.wire import (
+    acl_arguments,
+    fetch_items,
+    metadata_arguments,
+    modseqs,
+    search_keys,
+    seqset,
+    sort_arguments,
+)
 from mailcore.imap.wire.grammar import Cursor
 from mailcore.imap.wire.options import ModifierTable
 from mailcore.imap.wire.options import read as _options
@@ -67,6 +75,7 @@ LIST_RETURNS: Final[ModifierTable] = {
     "SUBSCRIBED": None,
     "CHILDREN": None,
     "SPECIAL-USE": None,
+    "MYRIGHTS": None,  # RFC 8440
     "STATUS": lambda cursor: _status_option(cursor),  # RFC 5819
     "METADATA": metadata_arguments.list_option,  # RFC 9590
 }
@@ -454,6 +463,9 @@ COMMANDS: Final[dict[str, Reader | None]] = {
     "APPEND": _append,
     "GETQUOTA": _get_quota,
     "SETQUOTA": _set_quota,
+    **dict.fromkeys(("GETACL", "MYRIGHTS"), _on_folder),
+    "SETACL": acl_arguments.set_,
+    **dict.fromkeys(("DELETEACL", "LISTRIGHTS"), acl_arguments.on_identifier),
     "GETMETADATA": metadata_arguments.get,
     "SETMETADATA": metadata_arguments.set_,
     **dict.fromkeys(("FETCH", "UID FETCH"), _fetch),

@@ -295,6 +295,25 @@ def quotaroot(name: str, roots: Iterable[str], *, utf8: bool = False) -> bytes:
     return b"* QUOTAROOT %b%b\r\n" % (folder(name, utf8=utf8), found)
 
 
+def acl(name: str, entries: Iterable[tuple[str, str]], *, utf8: bool = False) -> bytes:
+    """ACL, RFC 4314 §3.6: identifiers and their rights."""
+    pairs = b"".join(b" %b %b" % (string(who.encode()), rights.encode()) for who, rights in entries)
+    return b"* ACL %b%b\r\n" % (folder(name, utf8=utf8), pairs)
+
+
+def listrights(
+    name: str, identifier: str, always: str, others: Iterable[str], *, utf8: bool = False
+) -> bytes:
+    """LISTRIGHTS, RFC 4314 §3.7: what the identifier always has, then what it can be given."""
+    pieces = [folder(name, utf8=utf8), string(identifier.encode()), string(always.encode())]
+    return b"* LISTRIGHTS %b\r\n" % b" ".join([*pieces, *[letter.encode() for letter in others]])
+
+
+def myrights(name: str, rights: str, *, utf8: bool = False) -> bytes:
+    """MYRIGHTS, RFC 4314 §3.8."""
+    return b"* MYRIGHTS %b %b\r\n" % (folder(name, utf8=utf8), string(rights.encode()))
+
+
 def metadata(name: str, entries: Mapping[str, bytes | None], *, utf8: bool = False) -> bytes:
     """METADATA with values, RFC 5464 §4.4.1; NUL makes a value a literal8. At least one entry."""
 

@@ -245,6 +245,26 @@ class UidExpunge(NamedTuple):
     numbers: Ranges
 
 
+class OnIdentifier(NamedTuple):
+    """DELETEACL, LISTRIGHTS, RFC 4314."""
+
+    tag: bytes
+    name: str
+    folder: str
+    identifier: str
+
+
+class SetAcl(NamedTuple):
+    """SETACL, RFC 4314 §3.1; mode is "+", "-" or "", rights are letters."""
+
+    tag: bytes
+    name: str
+    folder: str
+    identifier: str
+    mode: str
+    rights: str
+
+
 class GetQuota(NamedTuple):
     tag: bytes
     name: str
@@ -448,6 +468,8 @@ Command: TypeAlias = (
     | Search
     | Sort
     | Thread
+    | OnIdentifier
+    | SetAcl
     | GetQuota
     | SetQuota
     | GetMetadata

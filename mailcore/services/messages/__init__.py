@@ -5,7 +5,17 @@ modseq, writes a row to the change log, and rings the mailbox when it is committ
 """
 
 from mailcore.services.messages.append import append_many, store_bodies
-from mailcore.services.messages.change import ALL, Changed, Copied, Unchanged, copy, expunge, move, set_flags
+from mailcore.services.messages.change import (
+    ALL,
+    Changed,
+    Copied,
+    Kept,
+    Unchanged,
+    copy,
+    expunge,
+    move,
+    set_flags,
+)
 from mailcore.services.messages.octets import prepare
 from mailcore.services.messages.read import (
     ChangesSince,
@@ -36,6 +46,7 @@ __all__ = [
     "Filed",
     "Filing",
     "FolderState",
+    "Kept",
     "Mail",
     "Octets",
     "Prepared",

@@ -82,6 +82,21 @@ class Copied:
     target_uids: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Which flags a copy keeps of those that the message has: bits of message.flags, and whether keywords."""
+
+    flags: int = system_flags.ALL
+    keywords: bool = True
+
+    def of(self, row: sql.Row) -> sql.Row:
+        """A row of MESSAGE_COLUMNS with those only."""
+        return (*row[:5], row[5] & self.flags, row[6] if self.keywords else 0, *row[7:])
+
+
+ALL_KEPT = Kept()
+
+
 def _locked(folder_id: int) -> tuple[LockedMailbox, int]:
     """The folder's mailbox under lock, and its tenant. Raises FolderGone."""
     found = sql.row("SELECT mailbox_id FROM folder WHERE id = %s", (folder_id,))
@@ -198,7 +213,7 @@ def set_flags(
         return Changed(box.modseq, changed, refused)
 
 
-def copy(source_id: int, ranges: Ranges, target_id: int) -> Copied:
+def copy(source_id: int, ranges: Ranges, target_id: int, *, keep: Kept = ALL_KEPT) -> Copied:
     """Copy messages to another folder, of the same mailbox or another of the same tenant.
 
     The octets are shared, the copies count against the target's quota. All or nothing.
@@ -210,6 +225,7 @@ def copy(source_id: int, ranges: Ranges, target_id: int) -> Copied:
         uidvalidity, uidnext = _counters(target_id)
         if not rows:
             return Copied(uidvalidity, [], [])
+        rows = [keep.of(row) for row in rows]
         octets = sum(row[11] for row in rows)
         if target.used + octets > target.quota:
             raise OverQuota
@@ -291,7 +307,7 @@ def names_of(keywords: Sequence[str], bits: int) -> list[str]:
     return [name for number, name in enumerate(keywords) if bits >> number & 1]
 
 
-def move(source_id: int, ranges: Ranges, target_id: int, *, via: str = "") -> Copied:
+def move(source_id: int, ranges: Ranges, target_id: int, *, keep: Kept = ALL_KEPT, via: str = "") -> Copied:
     """Move messages to another folder in one step: nobody ever sees both or neither (RFC 6851).
 
     Within a mailbox the rows themselves move and keep their email and thread. Raises FolderGone,
@@ -306,14 +322,17 @@ def move(source_id: int, ranges: Ranges, target_id: int, *, via: str = "") -> Co
         uids = [row[3] for row in rows]
         octets = sum(row[11] for row in rows)
         unseen = sum(not row[5] & system_flags.SEEN for row in rows)
+        rows = [keep.of(row) for row in rows]
+        unseen_there = sum(not row[5] & system_flags.SEEN for row in rows)
         source.modseq += 1
         if source.pk == target.pk:
             target_uids = list(range(uidnext, uidnext + len(rows)))
             now = int(clock.now().timestamp())
             sql.execute_many(
-                "UPDATE message SET folder_id = %s, uid = %s, modseq = %s, saved_date = %s WHERE id = %s",
+                "UPDATE message SET folder_id = %s, uid = %s, modseq = %s, saved_date = %s,"
+                " flags = %s, keywords = %s WHERE id = %s",
                 [
-                    (target_id, uid, source.modseq, now, row[0])
+                    (target_id, uid, source.modseq, now, row[5], row[6], row[0])
                     for uid, row in zip(target_uids, rows, strict=True)
                 ],
             )  # fmt: skip
@@ -330,7 +349,7 @@ def move(source_id: int, ranges: Ranges, target_id: int, *, via: str = "") -> Co
         _log(source_id, source, Change.Kind.GONE, uids)
         _count(source_id, source, messages=-len(rows), unseen=-unseen, octets=-octets)
         _log(target_id, target, Change.Kind.ADDED, target_uids)
-        _count(target_id, target, messages=len(rows), unseen=unseen, octets=octets)
+        _count(target_id, target, messages=len(rows), unseen=unseen_there, octets=octets)
         _record(source, "moved", source_id, uids, via, {"to": target_id, "as": compact(target_uids).decode()})
         write_back({source.pk: source, target.pk: target}.values())
         ring({source.pk, target.pk})

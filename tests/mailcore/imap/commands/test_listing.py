@@ -200,4 +200,6 @@ def test_lsub_shows_parents_that_percent_cannot_go_below(alice):
 
 
 def test_namespace(alice):
-    assert alice.say("NAMESPACE") == '* NAMESPACE (("" "/")) NIL NIL\r\na OK NAMESPACE completed\r\n'
+    assert alice.say("NAMESPACE") == (
+        '* NAMESPACE (("" "/")) (("Other Users/" "/")) (("Shared/" "/"))\r\na OK NAMESPACE completed\r\n'
+    )
