@@ -20,6 +20,7 @@ from mailcore.message.parts import parse_table
 from mailcore.message.trace import date
 
 FAILED, DELAYED = "failed", "delayed"
+_ACTIONS = frozenset({FAILED, DELAYED, "delivered", "relayed", "expanded"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What somebody else's report says of one recipient."""
+    """What somebody else's report says of one recipient; original is as the sender had named it, or ""."""
 
     recipient: str
     action: str
     status: str
     diagnostic: str
+    original: str = ""
 
 
 # Why, and what to do about it, by enhanced code; the longest match wins. (RFC 3463, RFC 5248)
@@ -236,17 +238,29 @@ def _reported(block: bytes) -> Reported | None:
         name: charsets.decode(block[start:end].partition(b":")[2]).strip(" \t\r\n")
         for name, start, end in fields.iter_fields(block.strip(b"\r\n") + b"\r\n")
     }
-    recipient = values.get("final-recipient") or values.get("original-recipient", "")
-    address = recipient.partition(";")[2].strip(" <>")
+    original = _address(values.get("original-recipient", ""))
+    address = _address(values.get("final-recipient", ""))
+    if "@" not in address:  # a name of their own system, as X.400 and some gateways put there
+        address = original or address
     status = re.search(r"[245]\.\d{1,3}\.\d{1,3}", values.get("status", ""))
-    action = values.get("action", "").lower()[:20]
+    # RFC 3464 §2.3.3; some write a comment behind it, or words of their own.
+    action = values.get("action", "").lower().partition("(")[0].strip()[:20]
     # Old hosts leave the status out; the action says enough.
     code = status[0] if status else {"failed": "5.0.0", "delayed": "4.0.0"}.get(action)
     if not address or code is None:
         return None
+    if action not in _ACTIONS:
+        action = FAILED if code[0] == "5" else DELAYED if code[0] == "4" else action
     return Reported(
         address[:320],
         action,
         code,
         " ".join(values.get("diagnostic-code", "").partition(";")[2].split())[:1000],
+        original[:320],
     )
+
+
+def _address(value: str) -> str:
+    """The address behind "rfc822;"; hosts that leave the type out mean that one."""
+    kind, semicolon, rest = value.partition(";")
+    return (rest if semicolon else kind).strip(" \t<>").removeprefix("smtp:")
