@@ -497,6 +497,14 @@ class BadSyntax(MailError):
     tag: bytes | None = None
 
 
+class CompressionActive(MailError):
+    """COMPRESS on a connection that is compressed already. (RFC 4978 §3)"""
+
+    code = "compression_active"
+    imap = "COMPRESSIONACTIVE"
+    text = "This connection is compressed already"
+
+
 class BadCharset(MailError):
     """SEARCH in a charset we do not read. (RFC 9051 §6.4.4)"""
 

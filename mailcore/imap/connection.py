@@ -13,20 +13,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Generator
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 
 from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
 from mailcore.imap.commands import REGISTRY
+from mailcore.imap.compression import Compression
 from mailcore.imap.session import (
     RANG,
     Ask,
+    Compress,
     File,
-    Output,
     Pause,
     Request,
     Session,
@@ -37,6 +37,7 @@ from mailcore.imap.session import (
     Work,
     claim_recent,
 )
+from mailcore.imap.turns import ENDED, Running, turn
 from mailcore.imap.wire import parser, receiver, responses
 from mailcore.imap.wire.receiver import Continue, Received, Receiver, Refused
 from mailcore.outside import doorbell, reach
@@ -46,16 +47,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Running: TypeAlias = Generator[Output, Any, None]
-ENDED = object()
-
 
 class Connection(asyncio.Protocol):
     """One client. All of it runs on the event loop, except the turns of a command in a thread."""
 
     __slots__ = (
-        "bell", "commands", "imap", "in_hand", "is_busy", "is_closing", "is_eof", "is_leaving", "is_long",
-        "is_reading", "is_rung", "last_active", "looked_at", "on_loop", "opened_at", "out",
+        "bell", "commands", "compression", "imap", "in_hand", "is_busy", "is_closing", "is_eof", "is_leaving",
+        "is_long", "is_reading", "is_rung", "last_active", "looked_at", "on_loop", "opened_at", "out",
         "out_octets", "peer", "receiver", "request", "running", "session", "stalled_at", "transport",
     )  # fmt: skip
 
@@ -64,6 +62,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.peer = ""
         self.receiver = Receiver()
+        self.compression: Compression | None = None
         self.session = Session(
             Surroundings("", is_tls, is_tls, not is_tls, settings.HOSTMAIL_MAX_MESSAGE, imap.admit),
             imap.snapshots,
@@ -105,7 +104,10 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.last_active = monotonic()
-        self.receiver.feed(data)
+        if self.compression is not None:
+            self.compression.feed(data)
+        else:
+            self.receiver.feed(data)
         self.imap.maild.here(self._pump)
 
     def eof_received(self) -> bool:
@@ -148,6 +150,11 @@ class Connection(asyncio.Protocol):
         self.out_octets += len(octets)
 
     def _write(self, octets: bytes) -> None:
+        if octets:
+            self._send(octets if self.compression is None else self.compression.deflate(octets))
+
+    def _send(self, octets: bytes) -> None:
+        """Write octets as they are."""
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(octets)
 
@@ -158,6 +165,9 @@ class Connection(asyncio.Protocol):
 
     def say_bye(self, words: str, *, code: bytes = b"") -> None:
         """End it now, whatever runs."""
+        if self.is_busy and self.compression is not None:
+            # A thread may have deflated what nobody will be told: this must not refer to it.
+            self.compression.rest()
         self._say(responses.bye(words, code=code))
         self._close()
 
@@ -209,17 +219,33 @@ class Connection(asyncio.Protocol):
             else:
                 event = self.receiver.command()
                 if event is None:
-                    break
+                    if not self._inflate():
+                        break
+                    left -= limits.IMAP_TURN_COMMANDS // 4
+                    continue
                 left -= 1
                 self._begin(event)
         self._flush()
         if self.transport is not None and not self.is_closing:
             self._mind_the_client()
 
+    def _inflate(self) -> bool:
+        """Have the receiver see more of what came compressed, if there is more."""
+        if self.compression is None:
+            return False
+        try:
+            octets = self.compression.inflate()
+        except BadSyntax as error:
+            self.say_bye(error.public)
+            return False
+        if octets:
+            self.receiver.feed(octets)
+        return bool(octets)
+
     def _mind_the_client(self) -> None:
         """After a turn: close, or read no more for now, or count what is held."""
         assert self.transport is not None
-        held = self.receiver.held
+        held = self.receiver.held + (self.compression.held if self.compression is not None else 0)
         if self.running is not None or self.stalled_at:
             if held > limits.IMAP_PIPELINED_OCTETS and self.is_reading:
                 self.is_reading = False
@@ -304,6 +330,9 @@ class Connection(asyncio.Protocol):
             return True
         line = self.receiver.line()
         if line is None:
+            if self._inflate():
+                self.imap.loop.call_soon(self._go_on)
+                return False
             if not (self.is_rung and isinstance(request, Wait)):
                 return False
             self.is_rung = False
@@ -356,9 +385,14 @@ class Connection(asyncio.Protocol):
     def take_turn(self, value: object = None, error: BaseException | None = None) -> None:
         """Let the running command go on in a thread."""
         assert self.running is not None
-        self.imap.maild.call(_turn, self.running, value, error).add_done_callback(self._turned)
+        if self.compression is not None:
+            # What is said here is deflated before what the thread says.
+            self._flush()
+        self.imap.maild.call(turn, self.running, value, error, self.compression).add_done_callback(
+            self._turned
+        )
 
-    def _turned(self, turn: asyncio.Future[tuple[list[bytes], object]]) -> None:
+    def _turned(self, done: asyncio.Future[tuple[list[bytes], object]]) -> None:
         """A thread has done its turn."""
         if self.is_long:
             self.imap.end_turn()
@@ -366,9 +400,9 @@ class Connection(asyncio.Protocol):
         if self.transport is None:
             self._forget()
             return
-        out, request = turn.result()
+        out, request = done.result()
         for octets in out:
-            self._say(octets)
+            (self._say if self.compression is None else self._send)(octets)
         if request is ENDED:
             self._end_of_command()
         elif request is not None:
@@ -395,6 +429,14 @@ class Connection(asyncio.Protocol):
             case StartTLS(goodbye=goodbye):
                 self.is_busy = True
                 self._start_tls(goodbye)
+            case Compress(goodbye=goodbye):
+                self.is_busy = True
+                self._flush()
+                self._write(goodbye)
+                self.compression = Compression()
+                # A client that did not wait for the answer has said what is no DEFLATE.
+                self.compression.feed(self.receiver.take_rest())
+                self.imap.loop.call_soon(self._brought, None)
             case File(unit=unit):
                 self.is_busy = True
                 # What is left to do needs no service.
@@ -470,30 +512,6 @@ class Connection(asyncio.Protocol):
         surroundings.is_tls = surroundings.may_login = True
         surroundings.can_starttls = False
         self._brought(None)
-
-
-def _turn(running: Running, value: object, error: BaseException | None) -> tuple[list[bytes], object]:
-    """Run a command in a database thread until it needs the loop, has said much, or has taken long.
-
-    Returns what it said, and its request, None to go on later, or ENDED.
-    """
-    out: list[bytes] = []
-    octets = 0
-    until = monotonic() + limits.IMAP_TURN_SECONDS
-    try:
-        output = running.send(value) if error is None else running.throw(error)
-        while isinstance(output, bytes):
-            if output:
-                out.append(output)
-                octets += len(output)
-                if octets >= limits.IMAP_TURN_OCTETS:
-                    return out, None
-            elif monotonic() > until:
-                return out, None
-            output = next(running)
-    except StopIteration:
-        return out, ENDED
-    return out, output
 
 
 def _log_failure(future: asyncio.Future[None]) -> None:

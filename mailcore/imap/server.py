@@ -188,6 +188,9 @@ class Imap:
 def _look_at_clock(connection: Connection, now: float, poll_seconds: float) -> None:
     """End what has been idle too long; have IDLE look for news by itself once a minute."""
     idle = now - connection.last_active
+    rests = idle > limits.IMAP_COMPRESSION_REST_SECONDS and not connection.is_busy
+    if rests and connection.compression is not None:
+        connection.compression.rest()
     if connection.stalled_at:
         if now - connection.stalled_at > limits.IMAP_STALL_SECONDS:
             connection.abort()

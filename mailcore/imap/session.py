@@ -1,9 +1,9 @@
 """One IMAP conversation without its socket: state, dispatch, errors to words, and news to the client.
 
 A handler is a generator. It yields what the client shall hear (bytes; none lets others run) and now and
-then a request for something only the server can do (Ask, Wait, StartTLS, File, Work, Pause); what the
-request brings is sent back in, what goes wrong with it is raised there. It returns Done: the words of the
-tagged OK. No handler holds a transaction or a cursor over a yield.
+then a request for something only the server can do (Ask, Wait, StartTLS, Compress, File, Work, Pause);
+what the request brings is sent back in, what goes wrong with it is raised there. It returns Done: the words
+of the tagged OK. No handler holds a transaction or a cursor over a yield.
 """
 
 from __future__ import annotations
@@ -65,6 +65,13 @@ class StartTLS:
 
 
 @dataclass(frozen=True, slots=True)
+class Compress:
+    """Say goodbye (a whole line) as it is, and compress both ways from there on."""
+
+    goodbye: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class File:
     """Have the clerk file a unit; bring what was filed. Its MailError is raised in the handler."""
 
@@ -87,7 +94,7 @@ class Pause:
 
 
 RANG = object()
-Request: TypeAlias = Ask | Wait | StartTLS | File | Work | Pause
+Request: TypeAlias = Ask | Wait | StartTLS | Compress | File | Work | Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +153,7 @@ class Session:
         "folder_name",
         "has_others",
         "is_abroad",
+        "is_compressed",
         "knows_modseqs",
         "login",
         "on_loop",
@@ -174,6 +182,7 @@ class Session:
         # The client has given a "CONDSTORE enabling command" (RFC 7162 §3.1).
         self.knows_modseqs = False
         self.failures = 0
+        self.is_compressed = False
         # Set by the server for each step: on its event loop, or in a database thread.
         self.on_loop = False
 

@@ -8,6 +8,7 @@ from mailcore.imap.commands import (
     acl,
     append,
     auth,
+    compress,
     copy,
     expunge,
     fetch,
@@ -34,6 +35,7 @@ _SPECS = (
     Spec("STARTTLS", State.NOT_AUTHENTICATED, "9051 §6.2.1", auth.starttls, polls=False),
     Spec("LOGIN", State.NOT_AUTHENTICATED, "9051 §6.2.3", auth.login, polls=False),
     Spec("AUTHENTICATE", State.NOT_AUTHENTICATED, "9051 §6.2.2", auth.authenticate, polls=False),
+    Spec("COMPRESS", LOGGED_IN, "4978", compress.compress, on_loop=lambda *_: True, polls=False),
     Spec("ENABLE", State.AUTHENTICATED, "5161", auth.enable),
     Spec("SELECT", LOGGED_IN, "9051 §6.3.2", select.select, polls=False),
     Spec("EXAMINE", LOGGED_IN, "9051 §6.3.3", select.select, polls=False),
@@ -102,7 +104,8 @@ _AFTER_LOGIN = (
 def capabilities(session: Session) -> list[str]:
     """What is honoured in this state and on this connection (RFC 9051 §7.2.2)."""
     if session.state is not State.NOT_AUTHENTICATED:
-        return [*_AFTER_LOGIN, f"APPENDLIMIT={settings.HOSTMAIL_MAX_MESSAGE}"]
+        names = [*_AFTER_LOGIN, f"APPENDLIMIT={settings.HOSTMAIL_MAX_MESSAGE}"]
+        return names if session.is_compressed else [*names, "COMPRESS=DEFLATE"]
     names = list(_BEFORE_LOGIN)
     if session.surroundings.can_starttls:
         names.append("STARTTLS")

@@ -41,6 +41,7 @@ from mailcore.imap.wire.values import (
     Append,
     Authenticate,
     Command,
+    Compress,
     Copy,
     Create,
     Enable,
@@ -191,6 +192,13 @@ def _authenticate(tag: bytes, name: str, cursor: Cursor) -> Authenticate:
     if not initial or initial == b"*":
         raise BadSyntax("Expected an initial response in base64, or '=' for an empty one")
     return Authenticate(tag, name, mechanism, sasl_response(initial))
+
+
+def _compress(tag: bytes, name: str, cursor: Cursor) -> Compress:
+    cursor.space("an algorithm")
+    algorithm = cursor.word("an algorithm")
+    cursor.end()
+    return Compress(tag, name, algorithm)
 
 
 def _select(tag: bytes, name: str, cursor: Cursor) -> Select:
@@ -452,6 +460,7 @@ COMMANDS: Final[dict[str, Reader | None]] = {
     "ENABLE": _enable,
     "LOGIN": _login,
     "AUTHENTICATE": _authenticate,
+    "COMPRESS": _compress,
     "SELECT": _select,
     "EXAMINE": _select,
     "CREATE": _create,

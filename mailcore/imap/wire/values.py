@@ -70,6 +70,14 @@ class Authenticate(NamedTuple):
         return f"Authenticate(tag={self.tag!r}, mechanism={self.mechanism!r})"
 
 
+class Compress(NamedTuple):
+    """COMPRESS, RFC 4978. algorithm in upper case."""
+
+    tag: bytes
+    name: str
+    algorithm: str
+
+
 class Select(NamedTuple):
     """SELECT, EXAMINE; parameters by RFC 4466 §2.1."""
 
@@ -454,6 +462,7 @@ Command: TypeAlias = (
     | Enable
     | Login
     | Authenticate
+    | Compress
     | Select
     | Create
     | OnFolder
