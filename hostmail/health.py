@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parseaddr
 from pathlib import Path
 
 from cryptography import x509
@@ -47,7 +48,8 @@ def examination() -> list[Check]:
     """Everything, in the order in which a person would look."""
     found: list[Check] = []
     checks: list[Callable[[], Check | list[Check]]] = [
-        secret, database, migrations, redis, disk, clock, certificate, name_servers, queue, listeners,
+        secret, database, migrations, redis, disk, clock, certificate, name_servers, system_mail,
+        queue, listeners,
     ]  # fmt: skip
     for check in checks:
         result = check()
@@ -208,6 +210,22 @@ def name_servers() -> Check:
             "check HOSTMAIL_DNS_SERVERS or /etc/resolv.conf; remote mail waits in the queue until then",
         )  # fmt: skip
     return Check("dns", OK, "the name servers answer")
+
+
+def system_mail() -> Check:
+    from mailcore.services import outbound
+
+    sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    try:
+        _, domain = outbound.signer_of(sender)
+    except DatabaseError as error:
+        return Check("system mail", BROKEN, f"unknown: {_first_line(error)}", "mend the database first")
+    if not domain:
+        return Check(
+            "system mail", WARN, f"goes out unsigned from {sender}, and may be taken for spam",
+            "give an organisation of yours that domain, or the one above it: `manage.py domain add`",
+        )  # fmt: skip
+    return Check("system mail", OK, f"goes out from {sender}, signed by {domain}")
 
 
 def queue() -> Check:

@@ -1,23 +1,25 @@
 """System mail: what Django and allauth send (password resets, confirmations, invitations).
 
 Named by settings.EMAIL_BACKEND. Recipients here are filed at once, others wait in the outbound queue, whose
-every entry belongs to an organisation: the one the person is a member of, or is invited to. Who has neither
-gets nothing, and the log says so. What cannot be delivered is answered by no report (RFC 5321 §6.1).
+every entry belongs to an organisation: the one the person is a member of, or is invited to, or that of the
+service for people who have an account and none. To strangers nothing is sent, and the log says so. Signed by
+the service's domain. What cannot be delivered is answered by no report (RFC 5321 §6.1).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from email.utils import parseaddr
 
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import Q
 
 from mailcore.errors import MailError
-from mailcore.models import Submission, Tenant
+from mailcore.models import Submission, Tenant, User
 from mailcore.secrets import random_id
-from mailcore.services import addresses, delivery, messages, queue
+from mailcore.services import addresses, delivery, messages, outbound, queue, tenants
 from mailcore.services.messages import Mail, Unit
 from mailcore.services.routing import Hop
 
@@ -40,13 +42,14 @@ class SystemMail(BaseEmailBackend):
                 elif (tenant_id := _tenant_of(recipient)) is not None:
                     outside.setdefault(tenant_id, []).append(recipient)
                 else:
-                    logger.warning("system_mail_not_sent: the recipient belongs to no organisation")
+                    logger.warning("system_mail_not_sent: nobody here has that address")
             except MailError as error:
                 logger.warning("system_mail_not_sent: %s", error.code)
         filings = delivery.filings(hops)
         if not filings and not outside:
             return False
-        prepared = messages.prepare(message.message().as_bytes(linesep="\r\n"))  # type: ignore[call-arg]
+        raw: bytes = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+        prepared = messages.prepare(outbound.signed(raw, parseaddr(message.from_email)[1]))
         mails = [Mail(prepared, filings)] if filings else []
         first = len(mails)
         mails += [Mail(prepared, [], keep_for=(tenant_id, None)) for tenant_id in outside]
@@ -80,4 +83,11 @@ def _tenant_of(recipient: str) -> int | None:
     person = Q(memberships__user__email=email) | Q(memberships__user__recovery_email=email)
     invited = Q(invitations__email=email, invitations__accepted_at=None)
     active = Tenant.objects.filter(state=Tenant.State.ACTIVE)
-    return active.filter(person | invited).order_by("pk").values_list("pk", flat=True).first()
+    found = active.filter(person | invited).order_by("pk").values_list("pk", flat=True).first()
+    if (
+        found is None
+        and User.objects.filter(Q(email=email) | Q(recovery_email=email), is_active=True).exists()
+    ):
+        service = tenants.of_service()
+        found = None if service.is_suspended else service.pk
+    return found

@@ -37,6 +37,15 @@ def create(name: str, *, slug: str | None = None, owner: User | None = None, act
     return tenant
 
 
+def of_service() -> Tenant:
+    """The one that stands for the service itself, made when first needed: it has no members and no domains.
+
+    Mail to people who have an account and no organisation waits in the queue in its name. Its short name is
+    one that nobody can choose.
+    """
+    return Tenant.objects.get_or_create(slug="_service", defaults={"name": "The mail service itself"})[0]
+
+
 def _name(name: str) -> str:
     name = " ".join(name.split())
     if not name or len(name) > limits.NAME_CHARS or not name.isprintable():

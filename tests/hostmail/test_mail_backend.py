@@ -1,7 +1,8 @@
+import pytest
 from django.core.mail import EmailMessage, get_connection
 
-from mailcore.models import Mailbox, Membership, QueueEntry
-from mailcore.services import tenants
+from mailcore.models import Domain, Mailbox, Membership, QueueEntry
+from mailcore.services import domains, messages, tenants
 from tests.cast import Cast, make_user
 
 
@@ -41,3 +42,41 @@ def test_writes_for_no_suspended_organisation(db):
     tenants.suspend(cast.alice.tenant, actor=None)
     assert send("eve@outside.example") == 0
     assert not QueueEntry.objects.exists()
+
+
+def test_reaches_people_who_belong_to_no_organisation(db):
+    make_user("dora@outside.example")
+    assert send("dora@outside.example") == 1
+    entry = QueueEntry.objects.get()
+    assert entry.recipient == "dora@outside.example"
+    assert entry.tenant == tenants.of_service()
+    assert not entry.tenant.memberships.exists()
+
+
+def test_reaches_nobody_who_may_not_sign_in_any_more(db):
+    dora = make_user("dora@outside.example")
+    dora.is_active = False
+    dora.save()
+    assert send("dora@outside.example") == 0
+
+
+def test_gives_the_short_name_of_the_service_to_nobody_else(db):
+    tenants.of_service()
+    with pytest.raises(tenants.BadValue):
+        tenants.create("Mine", slug="_service", actor=None)
+    assert tenants.create("Service", actor=None).slug == "service"
+
+
+@pytest.mark.parametrize("name", ["host.test.example", "test.example"])
+def test_signs_with_the_domain_it_writes_from_or_the_one_above(db, name):
+    cast = Cast()
+    domains.add(cast.alice.tenant, name, actor=None, trusted=True)
+    make_user("dora@outside.example")
+    get_connection("hostmail.mail_backend.SystemMail").send_messages(
+        [EmailMessage("Reset", "bye", "Hostmail <p@host.test.example>", ["dora@outside.example"])]
+    )
+    kept = messages.raw_of(QueueEntry.objects.get().submission.content_id)
+    fields = kept.header.replace(b"\r\n ", b" ").split(b"\r\n")
+    signatures = [field for field in fields if field.startswith(b"DKIM-Signature:")]
+    assert len(signatures) == Domain.objects.get(name=name).dkim_keys.filter(is_active=True).count() == 2
+    assert all(f"d={name};".encode() in signature for signature in signatures)

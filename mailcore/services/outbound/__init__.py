@@ -10,6 +10,7 @@ from mailcore.services.outbound.attempt import (
     way,
 )
 from mailcore.services.outbound.outcome import settle
+from mailcore.services.outbound.service import signed, signer_of
 from mailcore.services.outbound.submission import (
     Origin,
     Recipient,
@@ -35,6 +36,8 @@ __all__ = [
     "by_submission",
     "refused",
     "settle",
+    "signed",
+    "signer_of",
     "steps",
     "submit",
     "way",

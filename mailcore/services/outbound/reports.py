@@ -20,6 +20,7 @@ from mailcore.secrets import random_id
 from mailcore.services import addresses, delivery, messages, queue, sql
 from mailcore.services.messages import Filing, Mail, Unit
 from mailcore.services.outbound.attempt import Outcome
+from mailcore.services.outbound.service import signed
 from mailcore.services.queue import Claimed
 
 Source = Submission.Source
@@ -46,9 +47,10 @@ def unit(
     for action, told in ((dsn.FAILED, failed), (dsn.DELAYED, delayed)):
         if not told:
             continue
+        sender = f"mailer-daemon@{settings.HOSTMAIL_HOSTNAME}"
         raw = dsn.build_dsn(
             reporting_mta=settings.HOSTMAIL_HOSTNAME,
-            sender=f"mailer-daemon@{settings.HOSTMAIL_HOSTNAME}",
+            sender=sender,
             to=entry.reverse_path,
             failures=[_failure(entry, outcome, status, action) for outcome, status in told],
             original=header,
@@ -57,6 +59,7 @@ def unit(
             message_id=f"<{random_id()}.dsn@{settings.HOSTMAIL_HOSTNAME}>",
             action=action,
         )
+        raw = signed(raw, sender) if outside else raw
         keep_for = (entry.tenant_id, None) if outside else None
         prefix = trace.return_path("") if filings else b""
         mails.append(Mail(messages.prepare(raw), [_again(filing) for filing in filings], prefix, keep_for))
