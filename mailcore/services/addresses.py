@@ -62,6 +62,24 @@ def may_send_as(mailbox_id: int, user_id: int | None, address: str) -> bool:
     return right is not None
 
 
+def mailbox_of(tenant_id: int, address: str) -> Mailbox | None:
+    """The mailbox of a tenant that has that address itself, not by an alias."""
+    try:
+        path = parse_path(address.strip())
+    except BadAddress:
+        return None
+    return (
+        Mailbox.objects.filter(
+            tenant_id=tenant_id,
+            addresses__tenant_id=tenant_id,
+            addresses__local_part=normalise_local(path.local),
+            addresses__domain__name=path.domain,
+        )
+        .exclude(state=Mailbox.State.CLOSING)
+        .first()
+    )
+
+
 def own_addresses(mailbox: Mailbox) -> list[str]:
     """The addresses this mailbox may send from, its primary one first; of verified domains only."""
     mine = (
@@ -304,6 +322,7 @@ __all__ = [
     "enable",
     "judge",
     "login_path",
+    "mailbox_of",
     "may_send_as",
     "own_addresses",
     "parse",

@@ -19,7 +19,7 @@ from mailcore.errors import BadValue, Forbidden, NoSuchFolder, NotAllowedNow, No
 from mailcore.message import flags
 from mailcore.models import EVERY_RIGHT, LETTERS, FolderRight, Mailbox, MailboxGroup, Right, Rights, User
 from mailcore.outside import doorbell
-from mailcore.services import audit, folders, messages, sql
+from mailcore.services import addresses, audit, folders, messages, sql
 from mailcore.services.doors import Login
 from mailcore.services.messages import FolderState
 from mailcore.services.messages.locked import lock_mailboxes
@@ -364,15 +364,8 @@ def holder(tenant_id: int, identifier: str) -> Holder:
         if group is not None:
             return Holder(group=group)
         raise NotFound("There is no such group")
-    local, _, domain = identifier.casefold().rpartition("@")
-    grantee = Mailbox.objects.filter(
-        tenant_id=tenant_id,
-        addresses__local_part=local,
-        addresses__domain__name=domain,
-        addresses__tenant_id=tenant_id,
-        state__in=[Mailbox.State.ACTIVE, Mailbox.State.SUSPENDED],
-    ).first()
-    if not local or grantee is None:
+    grantee = addresses.mailbox_of(tenant_id, identifier)
+    if grantee is None:
         raise NotFound("There is no such mailbox")
     return Holder(grantee=grantee)
 

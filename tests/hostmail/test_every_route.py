@@ -11,10 +11,10 @@ import pytest
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
-from mailcore.services import addresses, events, folders, mailboxes, tenants, users
+from mailcore.services import addresses, events, folders, groups, mailboxes, tenants, users
 from tests.cast import Cast
 
-MOST_IDS = 12  # values tried for one placeholder
+MOST_IDS = 13  # values tried for one placeholder
 
 
 def routes(patterns, spaces: tuple[str, ...] = (), outer: tuple[str, ...] = ()) -> Iterator[tuple[str, set]]:
@@ -42,7 +42,8 @@ def ids(cast) -> dict[str, list]:
     app, _ = mailboxes.add_app_password(alice.user, alice.mailbox, "phone")
     invitation, secret = tenants.invite(alice.tenant, "eve@outside.example", "member", actor=alice.user)
     events.record("filed", tenant_id=alice.tenant.pk, trace="t1", recipient=alice.address)
-    rows = (alice.mailbox, alice.domain, alias, alice.user, token, app, alice.tenant)
+    group = groups.create(alice.tenant, "Sales", [alice.address], actor=None)
+    rows = (alice.mailbox, alice.domain, alias, alice.user, token, app, alice.tenant, group)
     return {
         "slug": [alice.tenant.slug],
         "token": [secret],
@@ -60,7 +61,7 @@ def urls(ids: dict[str, list]) -> dict[str, list[str]]:
         keys = sorted(taken)
         choices = [ids.get(key, ids[""])[:MOST_IDS] for key in keys]
         found = made.setdefault(name, [])
-        for values in itertools.islice(itertools.product(*choices), 150):
+        for values in itertools.islice(itertools.product(*choices), 170):
             try:
                 found.append(reverse(name, kwargs=dict(zip(keys, values, strict=True))))
             except NoReverseMatch:

@@ -4,7 +4,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from hostmail.api.v1 import aliases, domains, events, mailboxes, queue, tenants
+from hostmail.api.v1 import aliases, domains, events, groups, mailboxes, queue, tenants
 from hostmail.middleware import content_security_policy
 
 router = SimpleRouter()
@@ -14,6 +14,7 @@ for _name, _view in (
     ("domains", domains.Domains),
     ("mailboxes", mailboxes.Mailboxes),
     ("aliases", aliases.Aliases),
+    ("groups", groups.Groups),
     ("queue", queue.Queue),
     ("events", events.Events),
 ):

@@ -109,6 +109,20 @@ def test_makes_changes_and_removes_an_alias(alice):
     assert not Address.objects.filter(local_part="sales").exists()
 
 
+def test_makes_changes_and_removes_a_group(alice, charlie):
+    made = alice("post", "groups/", {"name": "Sales", "members": ["bob@acme.test"]}, 201)
+    path = f"groups/{made['id']}/"
+    assert alice("get", "groups/", status=200)["results"] == [made]
+    for method in ("get", "patch", "delete"):
+        charlie(method, path, status=404)
+    changed = alice("patch", path, {"name": "Sellers", "members": ["alice@acme.test"]}, 200)
+    assert (changed["name"], changed["members"]) == ("Sellers", ["alice@acme.test"])
+    alice("post", "groups/", {"name": "sellers"}, 409)
+    alice("patch", path, {"members": ["charlie@charlie.test"]}, 400)
+    alice("delete", path, status=204)
+    assert alice("get", "groups/", status=200)["results"] == []
+
+
 def test_shows_and_steers_the_queue(alice, entry):
     assert [row["recipient"] for row in alice("get", "queue/?state=waiting", status=200)["results"]] == [
         "x@example.org"
@@ -134,7 +148,7 @@ def test_hides_what_is_not_theirs(charlie, cast, entry):
     for path in (f"mailboxes/{box.public_id}/suspend/", f"queue/{entry.public_id}/drop/"):
         charlie("post", path, {}, 404)
     charlie("post", "mailboxes/", {"address": "evil@acme.test", "tenant": cast.alice.tenant.slug}, 404)
-    for path in ("domains/", "mailboxes/", "aliases/", "queue/", "members/", "tenants/"):
+    for path in ("domains/", "mailboxes/", "aliases/", "groups/", "queue/", "members/", "tenants/"):
         shown = charlie("get", path, status=200)["results"]
         assert not [row for row in shown if row.get("tenant", row.get("slug")) == cast.alice.tenant.slug]
     entry.refresh_from_db()

@@ -4,8 +4,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from mailcore.models import Domain, Mailbox
-from mailcore.services import addresses, logins, mailboxes, tenants
+from mailcore.models import Domain, Mailbox, MailboxGroup
+from mailcore.services import addresses, groups, logins, mailboxes, tenants
 from tests.cast import PASSWORD, Cast
 
 
@@ -33,12 +33,15 @@ def page(name: str, *args) -> str:
 def pages(cast) -> list[str]:
     alias = addresses.add_alias(cast.alice.tenant, "info@acme.test", ["alice@acme.test"], actor=None)
     box, domain = cast.bob.mailbox.public_id, cast.bob.domain.public_id
+    group = groups.create(cast.alice.tenant, "Sales", [cast.bob.address], actor=None)
     return [
         *(page(name) for name in ("overview", "settings", "domains", "domain_add", "events")),
         *(page(name) for name in ("mailboxes", "mailbox_add", "aliases", "alias_add")),
         *(page(f"domain{name}", domain) for name in ("", "_zone", "_remove")),
         *(page(f"mailbox{name}", box) for name in ("", "_quota", "_password", "_suspend", "_remove")),
         *(page(f"alias{name}", alias.public_id) for name in ("", "_remove")),
+        *(page(name) for name in ("groups", "group_add")),
+        *(page(f"group{name}", group.public_id) for name in ("", "_remove")),
     ]
 
 
@@ -162,6 +165,23 @@ def test_aliases_and_the_catch_all(cast, alice):
     assert alice.post(page("alias", info.public_id), {"targets": "nonsense"}).status_code == 422
     alice.post(page("alias_remove", info.public_id))
     assert len(addresses.aliases(cast.alice.tenant)) == 1
+
+
+def test_groups_of_mailboxes(cast, alice):
+    given = {"name": "Sales", "members": "bob@acme.test\nalice@acme.test"}
+    assert alice.post(page("group_add"), given).status_code == 302
+    (sales,) = MailboxGroup.objects.all()
+    assert b"Sales" in alice.get(page("groups")).content
+    assert b"bob@acme.test" in alice.get(page("group", sales.public_id)).content
+    assert alice.post(page("group", sales.public_id), {"name": "Sellers"}).status_code == 302
+    sales.refresh_from_db()
+    assert (sales.name, groups.member_addresses(sales)) == ("Sellers", [])
+    wrong = {"name": "Sellers", "members": cast.charlie.address}
+    assert alice.post(page("group", sales.public_id), wrong).status_code == 422
+    elsewhere = reverse("web:group", args=[cast.charlie.tenant.slug, sales.public_id])
+    assert client_of(cast.charlie.user).post(f"{elsewhere}remove/").status_code == 404
+    alice.post(page("group_remove", sales.public_id))
+    assert not MailboxGroup.objects.exists()
 
 
 def test_changes_need_the_token_of_the_form(cast):
