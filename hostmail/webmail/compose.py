@@ -19,7 +19,7 @@ from mailcore.message import display, flags
 from mailcore.message import reply as replies
 from mailcore.message.address import format_address
 from mailcore.message.compose import Attachment
-from mailcore.models import Rights, Submission
+from mailcore.models import Mailbox, Rights, Submission
 from mailcore.secrets import random_id
 from mailcore.services import addresses, messages, outbound
 
@@ -102,7 +102,7 @@ def _posted(request: HttpRequest, place: Place) -> HttpResponse:
     if action == "send" and sent_before:
         return _sent(request, place)
     try:
-        if letter.author not in addresses.own_addresses(place.mailbox):
+        if letter.author not in _identities(request, place):
             raise NotYours
         if action == "discard":
             drafts.discard(place, letter)
@@ -111,9 +111,9 @@ def _posted(request: HttpRequest, place: Place) -> HttpResponse:
         if action == "send":
             _send(request, place, letter)
             return _sent(request, place)
-        at = drafts.store(place, letter, _name(request, place))
+        at = drafts.store(place, letter, _name(request, place, letter))
     except MailError as error:
-        rescued = drafts.rescue(place, letter, _name(request, place))
+        rescued = drafts.rescue(place, letter, _name(request, place, letter))
         return _page(request, place, rescued, error=error.public)
     toasts.success(request, _("Draft saved."))
     return redirect(place.url("edit", *at))
@@ -124,12 +124,20 @@ def _sent(request: HttpRequest, place: Place) -> HttpResponse:
     return redirect(place.url("mailbox"))
 
 
-def _name(request: HttpRequest, place: Place) -> str:
+def _identities(request: HttpRequest, place: Place) -> dict[str, Mailbox]:
+    return addresses.identities(place.mailbox, request.user)  # type: ignore[arg-type]
+
+
+def _name(request: HttpRequest, place: Place, letter: Letter) -> str:
+    """Whose name stands before the address: that of the mailbox it is sent as."""
+    mailbox = _identities(request, place).get(letter.author, place.mailbox)
+    if mailbox.pk != place.mailbox.pk:
+        return mailbox.name
     return place.mailbox.name or (request.user.name if place.mailbox.kind == "personal" else "")  # type: ignore[union-attr]
 
 
 def _send(request: HttpRequest, place: Place, letter: Letter) -> None:
-    raw, recipients = drafts.build(place, letter, _name(request, place))
+    raw, recipients = drafts.build(place, letter, _name(request, place, letter))
     if not recipients:
         raise BadMessage(_("Say who it is for."))
     outbound.submit(
@@ -161,7 +169,7 @@ def _send(request: HttpRequest, place: Place, letter: Letter) -> None:
 
 def _page(request: HttpRequest, place: Place, letter: Letter, *, error: str = "") -> HttpResponse:
     inbox = place.with_role("inbox") or place.folders[0]
-    own = addresses.own_addresses(place.mailbox)
+    own = list(_identities(request, place))
     context: dict[str, Any] = lists.context(request, place, inbox)
     context |= {"letter": letter, "own": own, "error": error, "kept": _kept(place, letter)}
     context["draft"] = ".".join(map(str, letter.draft or ()))

@@ -24,7 +24,7 @@ from mailcore.message.address import (
     parse_path,
     quote_local,
 )
-from mailcore.models import Address, AliasTarget, Domain, Mailbox, Rights, Tenant, User
+from mailcore.models import Access, Address, AliasTarget, Domain, Mailbox, Rights, Tenant, User
 from mailcore.services import audit, races, sql
 from mailcore.services.routing import Found, Hop, Kind, Route, find, judge, route
 
@@ -34,6 +34,7 @@ from mailcore.services.routing import Found, Hop, Kind, Route, find, judge, rout
 def may_send_as(mailbox_id: int, user_id: int | None, address: str) -> bool:
     """Whether mail from this mailbox, sent by this person, may carry address as its sender.
 
+    A person needs the right to send as the mailbox that the address leads to, be it the one they are in.
     An enabled address of a verified domain that leads to the mailbox alone, to its catch-all where nobody
     else has the name, or to another mailbox of the same tenant which this person may send as. With or
     without a +tag. An alias of another tenant gives no right, wherever it leads.
@@ -45,12 +46,17 @@ def may_send_as(mailbox_id: int, user_id: int | None, address: str) -> bool:
     found = find([path])[path]
     if found.problem or not found.pk:
         return False
-    owner = sql.row("SELECT tenant_id FROM mailbox WHERE id = %s AND state = 'active'", (mailbox_id,))
+    owner = sql.row(
+        "SELECT m.tenant_id, c.rights FROM mailbox m"
+        " LEFT JOIN access c ON c.mailbox_id = m.id AND c.user_id = %s"
+        " WHERE m.id = %s AND m.state = 'active'",
+        (user_id, mailbox_id),
+    )
     if owner is None or owner[0] != found.tenant_id:
         return False
     leads_to = found.mailbox_id or _only_mailbox(found)
     if leads_to == mailbox_id:
-        return True
+        return user_id is None or bool((owner[1] or 0) & Rights.SEND_AS)
     if not leads_to or not user_id:
         return False
     right = sql.row(
@@ -60,6 +66,20 @@ def may_send_as(mailbox_id: int, user_id: int | None, address: str) -> bool:
         (leads_to, user_id, Rights.SEND_AS.value, owner[0]),
     )
     return right is not None
+
+
+def identities(mailbox: Mailbox, user: User) -> dict[str, Mailbox]:
+    """What a person may send from while in this mailbox: its own addresses first, then those of the other
+    mailboxes of the tenant that they may send as."""
+    found = dict.fromkeys(own_addresses(mailbox), mailbox)
+    others = Access.objects.filter(
+        user=user, mailbox__tenant_id=mailbox.tenant_id, mailbox__state=Mailbox.State.ACTIVE
+    ).exclude(mailbox=mailbox)
+    for access in others.select_related("mailbox").order_by("mailbox__kind", "mailbox_id"):
+        if access.rights & Rights.SEND_AS:
+            for address in own_addresses(access.mailbox):
+                found.setdefault(address, access.mailbox)
+    return found
 
 
 def mailbox_of(tenant_id: int, address: str) -> Mailbox | None:
@@ -320,6 +340,7 @@ __all__ = [
     "disable",
     "domain_of",
     "enable",
+    "identities",
     "judge",
     "login_path",
     "mailbox_of",

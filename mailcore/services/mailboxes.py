@@ -357,6 +357,8 @@ def grant(mailbox: Mailbox, user: User, rights: int, *, actor: User | None) -> A
             mailbox=mailbox, user=user, defaults={"rights": rights, "tenant_id": mailbox.tenant_id}
         )
         audit.record(actor, "mailbox.grant", mailbox, data={"user": user.email, "rights": int(rights)})
+        # Who has it open may have more or less to say in it now.
+        doorbell.ring(f"mailbox:{mailbox.pk}")
     return access
 
 

@@ -10,8 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hostmail.api.base import Shows, Strict
-from mailcore.models import Address, Mailbox
-from mailcore.services import mailboxes
+from mailcore.errors import NotAllowedNow
+from mailcore.models import Access, Address, Mailbox, Membership, Rights
+from mailcore.services import mailboxes, users
 
 
 class MailboxShown(serializers.ModelSerializer[Mailbox]):
@@ -58,6 +59,34 @@ class Reason(Strict):
 
 class NewPassword(Strict):
     password = serializers.CharField(max_length=200, trim_whitespace=False)
+
+
+RIGHTS = {
+    "read": Rights.READ,
+    "write": Rights.WRITE,
+    "send_as": Rights.SEND_AS,
+    "administer": Rights.ADMINISTER,
+}
+
+
+class PersonShown(serializers.ModelSerializer[Access]):
+    email = serializers.CharField(source="user.email", read_only=True)
+    rights = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Access
+        fields = ("email", "rights", "is_owner")
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(sorted(RIGHTS))))
+    def get_rights(self, access: Access) -> list[str]:
+        return [name for name, right in RIGHTS.items() if access.rights & right]
+
+
+class PersonGiven(Strict):
+    email = serializers.CharField(max_length=254)
+    rights = serializers.ListField(
+        child=serializers.ChoiceField(list(RIGHTS)), help_text="None of them takes all access away"
+    )
 
 
 class Mailboxes(Shows):
@@ -119,6 +148,34 @@ class Mailboxes(Shows):
         mailbox: Mailbox = self.get_object()
         mailboxes.resume(mailbox, actor=self.person)
         return self._now(mailbox)
+
+    def _people(self, mailbox: Mailbox) -> Response:
+        rows = mailbox.accesses.select_related("user").order_by("-is_owner", "user__email")
+        return Response(PersonShown(rows, many=True).data)
+
+    @extend_schema(responses=PersonShown(many=True), filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def people(self, request: Request, public_id: str) -> Response:
+        """Who may use it, and for what."""
+        return self._people(self.get_object())
+
+    @extend_schema(request=PersonGiven, responses=PersonShown(many=True))
+    @people.mapping.post
+    def give(self, request: Request, public_id: str) -> Response:
+        """Say what a member of the organisation may do with it."""
+        mailbox: Mailbox = self.get_object()
+        asked = self.valid(PersonGiven)
+        member = Membership.objects.filter(
+            tenant_id=mailbox.tenant_id, user__email=users.email_of(asked["email"])
+        ).first()
+        if member is None:
+            raise NotAllowedNow("No member of this organisation has that address")
+        if asked["rights"]:
+            rights = sum({int(RIGHTS[name]) for name in asked["rights"]})
+            mailboxes.grant(mailbox, member.user, rights, actor=self.person)
+        else:
+            mailboxes.revoke(mailbox, member.user, actor=self.person)
+        return self._people(mailbox)
 
     @extend_schema(request=NewPassword, responses={204: None})
     @action(detail=True, methods=["post"])

@@ -89,6 +89,20 @@ class Sender:
             Source.API.value: self.file_sent_api,
         }.get(origin.source, False))  # fmt: skip
 
+    def keeper(self, author: str) -> Sender:
+        """In whose Sent folder the copy of a mail by author lies, by whose settings: that of a shared mailbox
+        whose address it is, so that all who use it see it, else the sender's own."""
+        local, _, domain = author.rpartition("@")
+        row = sql.row(
+            "SELECT m.id, m.tenant_id, m.file_sent_smtp, m.file_sent_api FROM domain d"
+            " JOIN address a ON a.domain_id = d.id AND a.local_part = %s"
+            " JOIN mailbox m ON m.id = a.mailbox_id"
+            " WHERE d.name = %s AND d.tenant_id = %s AND m.tenant_id = %s AND m.kind = 'shared'"
+            " AND m.state = 'active'",
+            (local, domain, self.tenant_id, self.tenant_id),
+        )
+        return Sender(row[0], row[1], bool(row[2]), bool(row[3])) if row else self
+
 
 def accept_recipient(address: str) -> Recipient:
     """Where mail for address goes; outside it need only be an address.
@@ -201,13 +215,14 @@ def steps(origin: Origin, raw: bytes, recipients: Sequence[Recipient]) -> Steps:
         raise BadMessage("The message has no recipients")
     if len(recipients) > limits.SMTP_RECIPIENTS:
         raise TooManyRecipients
-    prepared, from_field, copy = _prepare(origin, sender, raw, may)
-    plan = _Plan(origin, sender, prepared, copy, recipients)
+    ready = _prepare(origin, sender, raw, may)
+    prepared = ready.mail
+    plan = _Plan(origin, sender, ready, recipients)
     yield Unit(
         plan.mails,
         trace=origin.trace,
         sender=origin.reverse_path,
-        data={"octets": prepared.octets, "subject": prepared.index.subject[:200], "author": from_field},
+        data={"octets": prepared.octets, "subject": prepared.index.subject[:200], "author": ready.author},
         within=plan.write,
     )
     assert plan.submission is not None
@@ -217,14 +232,23 @@ def steps(origin: Origin, raw: bytes, recipients: Sequence[Recipient]) -> Steps:
 # --- The octets ------------------------------------------------------------------------------------------
 
 
-def _prepare(origin: Origin, sender: Sender, raw: bytes, may: author.May) -> tuple[Prepared, str, Prepared]:
-    """The mail as it leaves: complete, plainly from its sender, signed; its author's address; and the
-    sender's own copy, which alone says whom else it went to (RFC 5322 §3.6.3)."""
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """The mail as it leaves: complete, plainly from its sender, signed; its author's address; who keeps the
+    copy of it, and that copy, which alone says whom else it went to (RFC 5322 §3.6.3)."""
+
+    mail: Prepared
+    author: str
+    keeper: Sender
+    copy: Prepared
+
+
+def _prepare(origin: Origin, sender: Sender, raw: bytes, may: author.May) -> _Prepared:
     if len(raw) > settings.HOSTMAIL_MAX_MESSAGE:
         raise MessageTooBig
     if b"\0" in raw:
         raise BadMessage("NUL is not allowed in a message (RFC 5322 section 3.5)")
-    blind = _blind_fields(raw) if sender.files_sent(origin) else b""
+    given = raw
     fallback = origin.reverse_path or _own_address(sender)
     domain = fallback.rpartition("@")[2] or settings.HOSTMAIL_HOSTNAME
     raw = compose.complete(raw, message_id_domain=domain, now=clock.now())
@@ -240,7 +264,11 @@ def _prepare(origin: Origin, sender: Sender, raw: bytes, may: author.May) -> tup
         raise unproven if isinstance(unproven, DomainUnverified) else error from error
     raw = _sign(raw, sender.tenant_id, path)
     prepared = messages.prepare(raw)
-    return prepared, str(path), messages.prepare(fields.prepend(raw, blind)) if blind else prepared
+    keeper = sender.keeper(str(path))
+    blind = _blind_fields(given) if keeper.files_sent(origin) else b""
+    return _Prepared(
+        prepared, str(path), keeper, messages.prepare(fields.prepend(raw, blind)) if blind else prepared
+    )
 
 
 def _blind_fields(raw: bytes) -> bytes:
@@ -314,11 +342,11 @@ class _Plan:
         self,
         origin: Origin,
         sender: Sender,
-        prepared: Prepared,
-        copy: Prepared,
+        ready: _Prepared,
         recipients: Sequence[Recipient],
     ) -> None:
-        self.origin, self.sender, self.prepared, self.copy = origin, sender, prepared, copy
+        self.origin, self.sender, self.prepared, self.copy = origin, sender, ready.mail, ready.copy
+        self.keeper = ready.keeper
         self.submission: Submission | None = None
         recipients = list({one.address: one for one in recipients}.values())
         here = [one for one in recipients if one.route.is_ours]
@@ -337,7 +365,7 @@ class _Plan:
             if one not in mine and tenant is not None and one.route.outside:
                 self.forwards.setdefault(tenant, []).extend(one.route.outside)
         self.only = recipients[0].address if len(recipients) == 1 else None
-        self.subject = prepared.index.subject
+        self.subject = self.prepared.index.subject
         self.mails = self._mails(here)
 
     def _mails(self, here: Sequence[Recipient]) -> list[Mail]:
@@ -348,8 +376,8 @@ class _Plan:
                 filing.trace_suffix = f"/{number}"
         prefix = self._prefix(is_local=bool(local))
         keep_for = (self.sender.tenant_id, self.sender.mailbox_id)
-        if self.sender.files_sent(self.origin):
-            copy = Filing(self.sender.tenant_id, self.sender.mailbox_id, "sent", flags=flags.SEEN)
+        if self.keeper.files_sent(self.origin):
+            copy = Filing(self.keeper.tenant_id, self.keeper.mailbox_id, "sent", flags=flags.SEEN)
             # The sender's own copy is what they wrote, without our trace in front.
             if self.copy is self.prepared:
                 mails = [Mail(self.prepared, [copy], keep_for=keep_for)]

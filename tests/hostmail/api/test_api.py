@@ -109,6 +109,22 @@ def test_makes_changes_and_removes_an_alias(alice):
     assert not Address.objects.filter(local_part="sales").exists()
 
 
+def test_says_who_may_use_a_mailbox(alice, charlie, cast):
+    made = alice("post", "mailboxes/", {"address": "office@acme.test", "kind": "shared"}, 201)
+    path = f"mailboxes/{made['id']}/people/"
+    given = {"email": "bob@acme.test", "rights": ["send_as", "read"]}
+    assert alice("post", path, given, 200) == [
+        {"email": "bob@acme.test", "rights": ["read", "send_as"], "is_owner": False}
+    ]
+    alice("post", path, {**given, "rights": ["write"]}, 400)
+    alice("post", path, {**given, "email": "charlie@charlie.test"}, 409)
+    charlie("get", path, status=404)
+    charlie("post", path, {"email": "charlie@charlie.test", "rights": ["read"]}, 404)
+    assert len(alice("get", path, status=200)) == 1
+    assert alice("post", path, {**given, "rights": []}, 200) == []
+    alice("post", f"mailboxes/{cast.bob.mailbox.public_id}/people/", {**given, "rights": []}, 409)
+
+
 def test_makes_changes_and_removes_a_group(alice, charlie):
     made = alice("post", "groups/", {"name": "Sales", "members": ["bob@acme.test"]}, 201)
     path = f"groups/{made['id']}/"

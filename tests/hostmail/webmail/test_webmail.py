@@ -11,7 +11,7 @@ from mailcore.message import flags
 from mailcore.models import Rights, Submission
 from mailcore.services import delivery, folders, mailboxes, messages
 from mailcore.services.messages import Filing, Mail, Unit, listing
-from tests.cast import Cast
+from tests.cast import Cast, make_mailbox
 
 pytestmark = pytest.mark.django_db
 
@@ -437,3 +437,17 @@ def test_knows_no_message_of_a_number_beyond_all_numbers(cast: Cast, number: str
     client = signed_in(cast.alice)
     assert client.get(f"{at(cast.alice)}{number}/").status_code == 404
     assert client.get(f"/mail/{cast.alice.mailbox.public_id}/folder/{number}/").status_code == 404
+
+
+def test_a_person_writes_as_a_shared_mailbox(cast: Cast) -> None:
+    office = make_mailbox(cast.alice.tenant, "office@acme.test", kind="shared", name="The Office")
+    mailboxes.grant(office, cast.alice.user, Rights.READ | Rights.SEND_AS, actor=None)
+    client = signed_in(cast.alice)
+    assert "office@acme.test" in client.get(compose_url(cast.alice)).text
+    sent = {"from": "office@acme.test", "key": "k-office"}
+    assert client.post(compose_url(cast.alice), letter(cast.alice, **sent)).status_code == 302
+    (row,) = listing.list_page(folders.by_role(office.pk, "sent")).rows
+    assert row.from_text == "The Office <office@acme.test>"
+    assert rows(cast.alice, "sent") == []
+    answer = signed_in(cast.bob).post(compose_url(cast.bob), letter(cast.bob, **sent))
+    assert answer.status_code == 422

@@ -173,6 +173,28 @@ def test_sends_as_a_shared_mailbox_with_the_right(cast):
     assert not addresses.may_send_as(cast.bob.mailbox.pk, None, "office@acme.test")
 
 
+def test_who_may_only_read_a_mailbox_does_not_send_as_it(cast):
+    """With an app password for it they log in to it, and are still no more than readers."""
+    mailboxes.grant(cast.alice.mailbox, cast.bob.user, Rights.READ | Rights.WRITE, actor=None)
+    assert not addresses.may_send_as(cast.alice.mailbox.pk, cast.bob.user.pk, "alice@acme.test")
+    mailboxes.grant(cast.alice.mailbox, cast.bob.user, Rights.READ | Rights.SEND_AS, actor=None)
+    assert addresses.may_send_as(cast.alice.mailbox.pk, cast.bob.user.pk, "alice@acme.test")
+    assert not addresses.may_send_as(cast.alice.mailbox.pk, cast.charlie.user.pk, "alice@acme.test")
+    assert addresses.may_send_as(cast.alice.mailbox.pk, None, "alice@acme.test")
+
+
+def test_lists_what_a_person_sends_from(cast):
+    office = make_mailbox(cast.alice.tenant, "office@acme.test", kind="shared")
+    assert list(addresses.identities(cast.bob.mailbox, cast.bob.user)) == ["bob@acme.test"]
+    mailboxes.grant(office, cast.bob.user, Rights.READ | Rights.SEND_AS, actor=None)
+    mailboxes.grant(cast.alice.mailbox, cast.bob.user, Rights.READ, actor=None)
+    found = addresses.identities(cast.bob.mailbox, cast.bob.user)
+    assert found == {"bob@acme.test": cast.bob.mailbox, "office@acme.test": office}
+    assert list(addresses.identities(office, cast.bob.user)) == ["office@acme.test", "bob@acme.test"]
+    mailboxes.suspend(office, actor=None)
+    assert list(addresses.identities(cast.bob.mailbox, cast.bob.user)) == ["bob@acme.test"]
+
+
 def test_lists_what_a_mailbox_sends_from_the_main_address_first(cast):
     addresses.add_to_mailbox(cast.alice.mailbox, "a.archer@acme.test", actor=None)
     addresses.add_to_mailbox(cast.alice.mailbox, "@acme.test", actor=None)

@@ -20,7 +20,7 @@ from mailcore.errors import (
     TooManyRecipients,
 )
 from mailcore.message import fields, flags
-from mailcore.models import Content, Event, Folder, Message, QueueEntry, Submission
+from mailcore.models import Content, Event, Folder, Message, QueueEntry, Rights, Submission
 from mailcore.services import addresses, mailboxes, messages, outbound, tenants
 from tests.cast import Cast, make_domain, make_mailbox
 from tests.fakes import MemoryWorker
@@ -119,6 +119,25 @@ def test_other_doors_file_a_copy_where_the_mailbox_says_so(alice, source):
     assert Message.objects.count() == 1
     send(alice, source=source, file_sent=False)
     assert Message.objects.count() == 1
+
+
+def test_what_is_sent_as_a_shared_mailbox_is_kept_in_its_sent(cast):
+    office = make_mailbox(cast.alice.tenant, "office@acme.test", kind="shared")
+    mailboxes.grant(office, cast.bob.user, Rights.READ | Rights.SEND_AS, actor=None)
+    raw = RAW.replace(b"alice@", b"office@")
+    send(cast.bob, raw=raw, reverse_path="office@acme.test", source="webmail")
+    sent = Message.objects.get()
+    assert sent.folder_id == Folder.objects.get(mailbox=office, role="sent").pk
+    # Through the other doors as the shared mailbox has it, not its sender.
+    mailboxes.set_preferences(cast.bob.mailbox, file_sent_smtp=True, actor=None)
+    send(cast.bob, raw=raw, source="smtp")
+    assert Message.objects.count() == 1
+    mailboxes.set_preferences(office, file_sent_smtp=True, actor=None)
+    send(cast.bob, raw=raw, source="smtp")
+    assert Message.objects.filter(mailbox_id=office.pk).count() == 2
+    mailboxes.revoke(office, cast.bob.user, actor=None)
+    with pytest.raises(NotYours):
+        send(cast.bob, raw=raw, source="smtp")
 
 
 def test_an_alias_of_ones_own_organisation_leads_outside_as_if_written_to(cast):
