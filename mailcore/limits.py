@@ -267,6 +267,7 @@ LOGIN_TRIES_NAME = 290  # for one name from everywhere it does not usually come 
 LOGIN_TRIES_NETWORK = 300  # for any name from one /24 or /64; an office has many people
 LOGIN_FREE_TRIES = 3  # answered at once; then each is slower than the one before
 LOGIN_WAIT_SECONDS = 5.0  # the slowest answer
+LOGIN_HOLD_SECONDS = 4  # to twice that: no further try in the pages, where no answer is held back
 LOGIN_USUAL_SECONDS = 30 * 24 * 3600  # how long an address that logged in well counts as usual
 LOGIN_CACHE_SECONDS = 600
 LOGIN_WRONG_SECONDS = 3600  # how long the same wrong password is no new guess

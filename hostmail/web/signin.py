@@ -61,13 +61,14 @@ class AddressBackend(AuthenticationBackend):  # type: ignore[misc]
         path = addresses.login_path(login)
         name = str(path) if path else login[: limits.ADDRESS_OCTETS].casefold()
         peer = request.META.get("REMOTE_ADDR") if request else None
+        logins.check_hold(name, peer)
         logins.check(name, peer)
         user = (
             find_user(login) if len(password.encode("utf-8", "replace")) <= limits.PASSWORD_OCTETS else None
         )
         is_right, _ = logins.verify(password, user.password if user else None, name=name, peer=peer)
         if user is None or not is_right or not user.is_active:
-            logins.failed(name, peer)
+            logins.hold_off(name, peer, logins.failed(name, peer))
             return None
         logins.succeeded(name, peer)
         if not may_sign_in(user):

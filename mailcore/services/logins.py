@@ -104,6 +104,21 @@ def _refusal(tries: int) -> LoginFailed:
     return error
 
 
+def hold_off(name: str, peer: str | None, refusal: LoginFailed) -> None:
+    """After a refusal that should have been slow, where holding it back would hold a thread: in pages.
+
+    No other password is tried for name from peer until some seconds have passed (see check_hold).
+    """
+    if refusal.wait_seconds:
+        counters.hit(f"login-hold:{address_key(peer)}:{name}", limits.LOGIN_HOLD_SECONDS)
+
+
+def check_hold(name: str, peer: str | None) -> None:
+    """Raise LoginThrottled while hold_off() holds; what is refused so is not counted."""
+    if counters.count(f"login-hold:{address_key(peer)}:{name}", limits.LOGIN_HOLD_SECONDS):
+        raise LoginThrottled("Too many wrong passwords: please wait ten seconds and try again")
+
+
 def succeeded(name: str, peer: str | None) -> None:
     """Remember that name usually signs in from here.
 

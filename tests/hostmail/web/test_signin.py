@@ -12,6 +12,7 @@ from mailcore.models import Membership, Tenant, User
 from mailcore.outside import counters
 from mailcore.services import addresses, logins, tenants, users
 from tests.cast import PASSWORD, Cast, make_domain, make_mailbox, make_tenant, make_user
+from tests.fakes import FakeClock
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +55,20 @@ def test_refuses_a_wrong_password_an_unknown_name_and_a_closed_account(cast, cli
     sign_in(client, cast.bob.address)
     assert signed_in_as(client) is None
     assert len(texts) == 1
+
+
+def test_makes_who_keeps_guessing_wait_without_holding_a_thread(cast, client):
+    with FakeClock() as fake:
+        for number in range(limits.LOGIN_FREE_TRIES + 1):
+            assert b"please wait" not in sign_in(client, cast.alice.address, f"wrong {number}").content
+        counted = counters.count(f"login-name:{cast.alice.address}", limits.LOGIN_WINDOW_SECONDS)
+        assert b"please wait" in sign_in(client, cast.alice.address).content
+        assert signed_in_as(client) is None
+        assert counters.count(f"login-name:{cast.alice.address}", limits.LOGIN_WINDOW_SECONDS) == counted
+        assert sign_in(client, cast.bob.address).status_code == 302
+        client.logout()
+        fake.advance(2 * limits.LOGIN_HOLD_SECONDS)
+        assert sign_in(client, cast.alice.address).status_code == 302
 
 
 def test_an_unproven_domain_opens_no_mailbox_owners_account(cast, client):
