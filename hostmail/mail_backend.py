@@ -26,6 +26,12 @@ from mailcore.services.routing import Hop
 logger = logging.getLogger(__name__)
 
 
+def on_behalf_of(user: User, message: EmailMessage) -> EmailMessage:
+    """message, which user asked for, to an address that nobody here is known to have yet."""
+    message.asked_by = user  # type: ignore[attr-defined]
+    return message
+
+
 class SystemMail(BaseEmailBackend):
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         return sum(self._send(message) for message in email_messages)
@@ -39,7 +45,7 @@ class SystemMail(BaseEmailBackend):
                 if route.is_ours:
                     addresses.judge(route)
                     hops += [(hop, recipient) for hop in route.hops if hop.mailbox_id]
-                elif (tenant_id := _tenant_of(recipient)) is not None:
+                elif (tenant_id := _tenant_of(recipient, getattr(message, "asked_by", None))) is not None:
                     outside.setdefault(tenant_id, []).append(recipient)
                 else:
                     logger.warning("system_mail_not_sent: nobody here has that address")
@@ -77,9 +83,9 @@ class SystemMail(BaseEmailBackend):
         return True
 
 
-def _tenant_of(recipient: str) -> int | None:
+def _tenant_of(recipient: str, asked_by: User | None) -> int | None:
     """The organisation on whose behalf somebody outside is written to."""
-    email = recipient.casefold()
+    email = asked_by.email if asked_by is not None else recipient.casefold()
     person = Q(memberships__user__email=email) | Q(memberships__user__recovery_email=email)
     invited = Q(invitations__email=email, invitations__accepted_at=None)
     active = Tenant.objects.filter(state=Tenant.State.ACTIVE)

@@ -8,8 +8,11 @@ from importlib.util import find_spec
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from hostmail.web import recovery
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    path("accounts/email/", recovery.addresses, name="account_email"),  # instead of allauth's
     path("accounts/", include("allauth.urls")),
 ]
 for _prefix, _face in (

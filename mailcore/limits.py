@@ -256,6 +256,8 @@ APP_PASSWORDS = 100  # of one mailbox, alive
 NAME_CHARS = 120  # of a person, mailbox or organisation
 SIGNATURE_CHARS = 10_000
 MAILBOXES_TOGETHER = 8  # made in one transaction; about 20 ms of the write lock
+RECOVERY_LINK_SECONDS = 24 * 3600
+RECOVERY_LINKS = 5  # mailed a day for one person
 INVITATION_SECONDS = 7 * 24 * 3600
 
 # --- Guessing passwords (threats.md P10 allows 60 an hour from one address, 600 from a hundred) -----------

@@ -10,12 +10,12 @@ from hostmail.web import (
     members,
     overview,
     passwords,
+    recovery,
     tokens,
 )
 
 app_name = "web"
 urlpatterns = [
     *overview.routes, *domains.routes, *mailboxes.routes, *access.routes, *aliases.routes, *groups.routes,
-    *members.routes,
-    *events.routes, *tokens.routes, *passwords.routes,
+    *members.routes, *events.routes, *tokens.routes, *passwords.routes, *recovery.routes,
 ]  # fmt: skip

@@ -19,7 +19,7 @@ from mailcore.errors import AlreadyExists, BadAddress, BadValue, NotAllowedNow
 from mailcore.message.address import normalise_local, parse_path, quote_local
 from mailcore.models import ApiToken, AppPassword, Membership, Metadata, Role, Tenant, User
 from mailcore.outside import clock
-from mailcore.services import audit, races, sql
+from mailcore.services import addresses, audit, races, sql
 
 TOKEN_PREFIX = "hm_"  # noqa: S105 - lets a leaked one be found
 TOKEN_SEEN_SECONDS = 300  # last_used_at is no more exact: a write for every request would be the price
@@ -97,6 +97,27 @@ def set_password(user: User, password: str, *, actor: User | None) -> None:
         User.objects.filter(pk=user.pk).update(password=encoded, login_version=F("login_version") + 1)
         audit.record(actor, "user.password", user)
     user.refresh_from_db(fields=["password", "login_version"])
+
+
+def check_recovery_email(user: User, text: str) -> str:
+    """The recovery address that text means for user.
+
+    Raises BadAddress, and BadValue for one that the same password opens.
+    """
+    email = email_of(text)
+    found = addresses.resolve_login(email)
+    if email == user.email or (found and user.accesses.filter(mailbox_id=found[0], is_owner=True).exists()):
+        raise BadValue("That address opens with the password you may one day have forgotten")
+    return email
+
+
+def set_recovery_email(user: User, email: str, *, actor: User | None) -> None:
+    """Where links for a new password go; "" for nowhere else. Raises BadAddress, BadValue."""
+    email = check_recovery_email(user, email) if email else ""
+    with races.change():
+        User.objects.filter(pk=user.pk).update(recovery_email=email)
+        audit.record(actor, "user.recovery", user, data={"email": email})
+    user.recovery_email = email
 
 
 def end_logins(user: User) -> None:

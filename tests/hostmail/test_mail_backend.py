@@ -1,6 +1,7 @@
 import pytest
 from django.core.mail import EmailMessage, get_connection
 
+from hostmail.mail_backend import on_behalf_of
 from mailcore.models import Domain, Mailbox, Membership, QueueEntry
 from mailcore.services import domains, messages, tenants
 from tests.cast import Cast, make_user
@@ -51,6 +52,14 @@ def test_reaches_people_who_belong_to_no_organisation(db):
     assert entry.recipient == "dora@outside.example"
     assert entry.tenant == tenants.of_service()
     assert not entry.tenant.memberships.exists()
+
+
+def test_reaches_whom_a_person_here_asks_it_to(db):
+    cast = Cast()
+    message = EmailMessage("Confirm", "link", "Hostmail <p@host.test>", ["a@outside.example"])
+    connection = get_connection("hostmail.mail_backend.SystemMail")
+    connection.send_messages([on_behalf_of(cast.alice.user, message)])
+    assert QueueEntry.objects.get().tenant == cast.alice.tenant
 
 
 def test_reaches_nobody_who_may_not_sign_in_any_more(db):
