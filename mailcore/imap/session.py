@@ -22,7 +22,7 @@ from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Command
 from mailcore.message import flags as system_flags
 from mailcore.models import EVERY_RIGHT, Right
-from mailcore.services import messages, sharing
+from mailcore.services import messages, rights, sharing
 from mailcore.services.doors import Login
 from mailcore.services.messages import Unit
 from mailcore.snapshot import Snapshots
@@ -390,7 +390,7 @@ class Session:
     @property
     def changeable_flags(self) -> int:
         """The system flags that this client may change in the selected folder."""
-        return sharing.flags_of(self.rights)
+        return rights.flags_of(self.rights)
 
 
 def claim_recent(view: View) -> None:

@@ -15,76 +15,18 @@ from typing import Any
 from django.db import transaction
 
 from mailcore import limits
-from mailcore.errors import BadValue, Forbidden, NoSuchFolder, NotAllowedNow, NotFound
-from mailcore.message import flags
-from mailcore.models import EVERY_RIGHT, LETTERS, FolderRight, Mailbox, MailboxGroup, Right, Rights, User
+from mailcore.errors import Forbidden, NoSuchFolder, NotAllowedNow, NotFound
+from mailcore.models import EVERY_RIGHT, FolderRight, Mailbox, MailboxGroup, Right, User
 from mailcore.outside import doorbell
 from mailcore.services import addresses, audit, folders, messages, sql
 from mailcore.services.doors import Login
 from mailcore.services.messages import FolderState
 from mailcore.services.messages.locked import lock_mailboxes
+from mailcore.services.rights import TELLING, letters, of_mailbox
 
 OTHERS, SHARED = "Other Users", "Shared"
 ANYONE = "anyone"
 GROUP_MARK = "$"
-
-# What a person may do in the folders of a mailbox they were given whole.
-_READING = Right.LOOKUP | Right.READ
-_WRITING = EVERY_RIGHT & ~Right.ADMINISTER
-# With none of these a folder is open to read only (RFC 4314 §5.2).
-CHANGING = Right.INSERT | Right.EXPUNGE | Right.SEEN | Right.WRITE | Right.DELETE
-# Without one of these nobody is told that a folder is there (RFC 4314 §4, MYRIGHTS).
-TELLING = Right.LOOKUP | Right.READ | Right.INSERT | Right.CREATE | Right.DELETE_FOLDER | Right.ADMINISTER
-
-
-def letters(rights: int) -> str:
-    """As RFC 4314 writes them, with the "c" and "d" of old where a member of theirs is there (§2.1.1)."""
-    text = "".join(letter for number, letter in enumerate(LETTERS) if rights >> number & 1)
-    if rights & (Right.CREATE | Right.DELETE_FOLDER):
-        text += "c"
-    if rights & (Right.DELETE | Right.EXPUNGE):
-        text += "d"
-    return text
-
-
-_OLD = {"c": Right.CREATE | Right.DELETE_FOLDER, "d": Right.DELETE | Right.EXPUNGE}
-
-
-def from_letters(text: str) -> Right:
-    """The bits. Raises BadValue for what is no right."""
-    rights = Right(0)
-    for letter in text:
-        if letter in _OLD:
-            rights |= _OLD[letter]
-        elif letter in LETTERS:
-            rights |= Right(1 << LETTERS.index(letter))
-        else:
-            raise BadValue("The rights are " + " ".join(LETTERS))
-    return rights
-
-
-def flags_of(rights: int) -> int:
-    """The system flags one may set and clear with these rights (RFC 4314 §4)."""
-    found = 0
-    if rights & Right.SEEN:
-        found |= flags.SEEN
-    if rights & Right.DELETE:
-        found |= flags.DELETED
-    if rights & Right.WRITE:
-        found |= flags.ALL & ~(flags.SEEN | flags.DELETED)
-    return found
-
-
-def of_mailbox(rights: int) -> Right:
-    """What rights on a whole mailbox (bits of Rights) mean in each of its folders."""
-    found = Right(0)
-    if rights & Rights.READ:
-        found |= _READING
-    if rights & Rights.WRITE:
-        found |= _WRITING
-    if rights & Rights.ADMINISTER:
-        found |= Right.ADMINISTER
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import OnFolder, OnIdentifier, SetAcl
 from mailcore.models import EVERY_RIGHT, LETTERS, Right, User
-from mailcore.services import sharing
+from mailcore.services import rights, sharing
 
 
 def _actor(session: Session) -> User:
@@ -19,8 +19,8 @@ def _actor(session: Session) -> User:
 
 def set_acl(session: Session, command: SetAcl) -> Handler:
     found = session.find(command.folder, Right.ADMINISTER)
-    rights = sharing.from_letters(command.rights)
-    sharing.give(found, command.identifier, rights, mode=command.mode, actor=_actor(session))
+    meant = rights.from_letters(command.rights)
+    sharing.give(found, command.identifier, meant, mode=command.mode, actor=_actor(session))
     return Done("SETACL completed")
     yield b""
 
@@ -35,7 +35,7 @@ def delete_acl(session: Session, command: OnIdentifier) -> Handler:
 
 def get_acl(session: Session, command: OnFolder) -> Handler:
     found = session.find(command.folder, Right.ADMINISTER)
-    lines = [(entry.identifier, sharing.letters(entry.rights)) for entry in sharing.entries(found)]
+    lines = [(entry.identifier, rights.letters(entry.rights)) for entry in sharing.entries(found)]
     yield responses.acl(found.state.name, lines, utf8=session.is_utf8)
     return Done("GETACL completed")
 
@@ -44,7 +44,7 @@ def list_rights(session: Session, command: OnIdentifier) -> Handler:
     """The owner has all rights, everybody else any of them: none is tied to another."""
     found = session.find(command.folder, Right.ADMINISTER)
     if sharing.is_owner(found, command.identifier):
-        always, others = sharing.letters(EVERY_RIGHT), ""
+        always, others = rights.letters(EVERY_RIGHT), ""
     else:
         always, others = "", f"{LETTERS}cd"
     yield responses.listrights(found.state.name, command.identifier, always, others, utf8=session.is_utf8)
@@ -53,5 +53,5 @@ def list_rights(session: Session, command: OnIdentifier) -> Handler:
 
 def my_rights(session: Session, command: OnFolder) -> Handler:
     found = session.find(command.folder, Right(0))
-    yield responses.myrights(found.state.name, sharing.letters(found.rights), utf8=session.is_utf8)
+    yield responses.myrights(found.state.name, rights.letters(found.rights), utf8=session.is_utf8)
     return Done("MYRIGHTS completed")

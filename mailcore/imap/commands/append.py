@@ -17,7 +17,8 @@ from mailcore.message.parts import parse_table
 from mailcore.models import Right
 from mailcore.services import messages
 from mailcore.services.messages import Filing, Mail, Unit
-from mailcore.services.sharing import Open, flags_of
+from mailcore.services.rights import flags_of
+from mailcore.services.sharing import Open
 
 
 def split_flags(names: Sequence[str]) -> tuple[int, tuple[str, ...]]:

@@ -11,7 +11,8 @@ from mailcore.imap.wire.values import Copy
 from mailcore.models import Right
 from mailcore.services import messages
 from mailcore.services.messages import Kept
-from mailcore.services.sharing import Open, flags_of
+from mailcore.services.rights import flags_of
+from mailcore.services.sharing import Open
 
 
 def copy(session: Session, command: Copy) -> Handler:

@@ -18,7 +18,7 @@ from mailcore.imap.wire.patterns import Pattern, compiled
 from mailcore.imap.wire.values import List, Simple
 from mailcore.models.folder import Folder
 from mailcore.models.sharing import Right
-from mailcore.services import folders, messages, metadata, sharing
+from mailcore.services import folders, messages, metadata, rights, sharing
 
 # RFC 6154 §2; the inbox is known by its name.
 USES = {
@@ -162,7 +162,7 @@ class Listing:
             if name not in self.selected or name not in self.existing:
                 continue
             if self.tells_rights:
-                yield responses.myrights(name, sharing.letters(self._rights(name)), utf8=self.is_utf8)
+                yield responses.myrights(name, rights.letters(self._rights(name)), utf8=self.is_utf8)
             if not self._may_read(name):
                 continue
             if self.answers is not None:

@@ -14,7 +14,7 @@ from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Resync, Select, Simple
 from mailcore.message import flags as system_flags
 from mailcore.models import Right
-from mailcore.services import messages, sharing
+from mailcore.services import messages, rights
 
 
 def select(session: Session, command: Select) -> Handler:
@@ -30,7 +30,7 @@ def select(session: Session, command: Select) -> Handler:
         session.tell_modseqs()
     found = session.find(command.folder, Right.READ)
     state = found.state
-    is_read_only = command.name == "EXAMINE" or not found.rights & sharing.CHANGING
+    is_read_only = command.name == "EXAMINE" or not found.rights & rights.CHANGING
     snapshot = session.snapshots.current(state.folder_id)
     first_recent = state.recent_uid
     if not is_read_only:

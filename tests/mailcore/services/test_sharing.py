@@ -2,7 +2,6 @@ import pytest
 
 from mailcore import limits
 from mailcore.errors import (
-    BadValue,
     FolderExists,
     Forbidden,
     NoSuchFolder,
@@ -11,7 +10,8 @@ from mailcore.errors import (
 )
 from mailcore.models import EVERY_RIGHT, FolderRight, MailboxGroup, Right, Rights
 from mailcore.services import folders, mailboxes, sharing, tenants
-from mailcore.services.sharing import Who, from_letters, letters
+from mailcore.services.rights import from_letters, letters, of_mailbox
+from mailcore.services.sharing import Who
 from tests.cast import Cast, make_mailbox, make_person
 
 ALICE, BOB = "Other Users/alice@acme.test", "Other Users/bob@acme.test"
@@ -37,28 +37,6 @@ def rights(person, name) -> str:
 
 def names(person) -> list[str]:
     return [one.state.name for one in sharing.reachable(who(person))]
-
-
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        ("lr", "lr"),
-        ("rl", "lr"),
-        ("d", "ted"),
-        ("c", "kxc"),
-        ("k", "kc"),
-        ("lrswipkxtea", "lrswipkxteacd"),
-        ("", ""),
-    ],
-)
-def test_reads_and_writes_rights(given, kept):
-    assert letters(from_letters(given)) == kept
-
-
-@pytest.mark.parametrize("wrong", ["q", "L", "0", " ", "l r"])
-def test_knows_no_other_right(wrong):
-    with pytest.raises(BadValue):
-        from_letters(wrong)
 
 
 def test_nobody_reaches_what_was_not_given(cast):
@@ -164,7 +142,7 @@ def test_a_folder_has_so_many_entries(cast, monkeypatch):
 
 def test_the_login_limits_what_is_reached(cast):
     share(cast.alice, "INBOX", "bob@acme.test", "lrswipkxtea")
-    reader = who(cast.bob, sharing.of_mailbox(Rights.READ))
+    reader = who(cast.bob, of_mailbox(Rights.READ))
     assert letters(sharing.find(reader, f"{ALICE}/INBOX").rights) == "lr"
     assert letters(sharing.find(reader, "INBOX").rights) == "lr"
     with pytest.raises(Forbidden):
