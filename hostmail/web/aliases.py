@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
 from hostmail.web import place
 from mailcore import limits
@@ -31,13 +32,16 @@ class TargetsForm(forms.Form):
         return str(self.cleaned_data["targets"]).replace(",", "\n").split()
 
 
-class AliasForm(TargetsForm):
+class ChangeForm(TargetsForm):
+    description = forms.CharField(label=gettext_lazy("Note"), max_length=200, required=False)
+
+
+class AliasForm(ChangeForm):
     address = forms.CharField(
         label=gettext_lazy("Address"),
         max_length=320,
         help_text=gettext_lazy("*@example.org catches what no other address of the domain takes."),
     )
-    description = forms.CharField(label=gettext_lazy("Note"), max_length=200, required=False)
     field_order = ("address", "targets", "description")
 
 
@@ -63,7 +67,11 @@ def listing(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 @place.for_admins
 def add(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     actor = place.person(request)
-    form = AliasForm(request.POST or None)
+    initial = {}
+    if request.GET.get("catch_all"):
+        first = tenant.domains.order_by("-state", "name").first()
+        initial["address"] = f"*@{first.name}" if first else "*@"
+    form = AliasForm(request.POST or None, initial=initial)
 
     def create(data: dict[str, Any]) -> Address:
         address = data["address"].strip()
@@ -83,17 +91,35 @@ def edit(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
     alias = _alias(request, tenant, public_id)
     actor = place.person(request)
     lines = "\n".join(alias.targets.order_by("target").values_list("target", flat=True))
-    form = TargetsForm(request.POST or None, initial={"targets": lines})
+    form = ChangeForm(request.POST or None, initial={"targets": lines, "description": alias.description})
 
     def work(data: dict[str, Any]) -> bool:
-        addresses.set_targets(alias, data["targets"], actor=actor)
+        if sorted(data["targets"]) != lines.split("\n"):
+            addresses.set_targets(alias, data["targets"], actor=actor)
+        if data["description"] != alias.description:
+            addresses.describe(alias, data["description"], actor=actor)
         return True
 
     if request.method == "POST" and place.try_form(form, work):
-        messages.success(request, _("%s leads elsewhere now.") % alias)
+        messages.success(request, _("Saved."))
         return redirect("web:aliases", tenant.slug)
     back = reverse("web:aliases", args=[tenant.slug])
     return place.form_page(request, tenant, form, title=str(alias), label=_("Save"), back=back)
+
+
+@place.for_admins
+@require_POST
+def switch(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    """On or off, as the button said: pressed twice it does the same."""
+    alias, actor = _alias(request, tenant, public_id), place.person(request)
+    if request.POST.get("to") == "on":
+        addresses.enable(alias, actor=actor)
+        messages.success(request, _("%s takes mail again.") % alias)
+    else:
+        addresses.disable(alias, actor=actor)
+        messages.success(request, _("%s is off: its mail is refused.") % alias)
+    back, here = request.POST.get("next", ""), reverse("web:aliases", args=[tenant.slug])
+    return redirect(back if back.startswith(f"{here}?") else here)
 
 
 @place.for_admins
@@ -119,5 +145,6 @@ routes = [
     path("o/<slug:slug>/aliases/", listing, name="aliases"),
     path("o/<slug:slug>/aliases/add/", add, name="alias_add"),
     path("o/<slug:slug>/aliases/<slug:public_id>/", edit, name="alias"),
+    path("o/<slug:slug>/aliases/<slug:public_id>/switch/", switch, name="alias_switch"),
     path("o/<slug:slug>/aliases/<slug:public_id>/remove/", remove, name="alias_remove"),
 ]

@@ -65,6 +65,13 @@ class QuotaForm(forms.Form):
     megabytes = forms.IntegerField(label=gettext_lazy("Room in MB"), min_value=1, max_value=MOST_MEGABYTES)
 
 
+class NameForm(forms.Form):
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=limits.NAME_CHARS, required=False,
+        help_text=gettext_lazy("Stands beside the address in lists, and in what is sent from webmail."),
+    )  # fmt: skip
+
+
 class PasswordForm(forms.Form):
     password = forms.CharField(
         label=gettext_lazy("New password"),
@@ -197,6 +204,22 @@ def quota(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
 
 
 @place.for_admins
+def name(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    mailbox = _mailbox(request, tenant, public_id)
+    actor, back = place.person(request), _back(tenant, mailbox)
+    form = NameForm(request.POST or None, initial={"name": mailbox.name})
+
+    def work(data: dict[str, Any]) -> bool:
+        mailboxes.rename(mailbox, data["name"], actor=actor)
+        return True
+
+    if request.method == "POST" and place.try_form(form, work):
+        messages.success(request, _("Saved."))
+        return redirect(back)
+    return place.form_page(request, tenant, form, title=_("Name of %s") % mailbox, label=_("Save"), back=back)
+
+
+@place.for_admins
 def password(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
     mailbox = _mailbox(request, tenant, public_id)
     actor, back = place.person(request), _back(tenant, mailbox)
@@ -294,6 +317,7 @@ routes = [
     path("o/<slug:slug>/mailboxes/add/", add, name="mailbox_add"),
     path(_ONE, show, name="mailbox"),
     path(f"{_ONE}quota/", quota, name="mailbox_quota"),
+    path(f"{_ONE}name/", name, name="mailbox_name"),
     path(f"{_ONE}password/", password, name="mailbox_password"),
     path(f"{_ONE}suspend/", suspend, name="mailbox_suspend"),
     path(f"{_ONE}resume/", resume, name="mailbox_resume"),

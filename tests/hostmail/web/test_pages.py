@@ -38,7 +38,10 @@ def pages(cast) -> list[str]:
         *(page(name) for name in ("overview", "settings", "domains", "domain_add", "events")),
         *(page(name) for name in ("mailboxes", "mailbox_add", "aliases", "alias_add")),
         *(page(f"domain{name}", domain) for name in ("", "_zone", "_remove")),
-        *(page(f"mailbox{name}", box) for name in ("", "_quota", "_password", "_suspend", "_remove")),
+        *(
+            page(f"mailbox{name}", box)
+            for name in ("", "_quota", "_name", "_password", "_suspend", "_remove")
+        ),
         *(page(f"alias{name}", alias.public_id) for name in ("", "_remove")),
         *(page(name) for name in ("groups", "group_add")),
         *(page(f"group{name}", group.public_id) for name in ("", "_remove")),
@@ -84,7 +87,7 @@ def test_a_domain_is_added_checked_and_removed(cast, alice):
     domain = Domain.objects.get(name="new.example.org")
     shown = alice.get(answer.headers["Location"]).content.decode()
     assert domain.token in shown
-    assert 'hx-trigger="every' in shown
+    assert 'data-look="5"' in shown
     Domain.objects.filter(pk=domain.pk).update(check_at=None)
     assert alice.post(page("domain_check", domain.public_id)).status_code == 302
     domain.refresh_from_db()
@@ -153,6 +156,12 @@ def test_app_passwords_are_for_ones_own_mail_only(cast, alice):
     assert made.revoked_at
 
 
+def test_gives_a_mailbox_its_name(cast, alice):
+    answer = alice.post(page("mailbox_name", cast.bob.mailbox.public_id), {"name": "Front desk"})
+    assert answer.status_code == 302
+    assert "Front desk" in alice.get(page("mailbox", cast.bob.mailbox.public_id)).text
+
+
 def test_aliases_and_the_catch_all(cast, alice):
     for name in ("info@acme.test", "*@acme.test"):
         answer = alice.post(page("alias_add"), {"address": name, "targets": "alice@acme.test\nx@example.org"})
@@ -163,6 +172,17 @@ def test_aliases_and_the_catch_all(cast, alice):
     alice.post(page("alias", info.public_id), {"targets": "bob@acme.test"})
     assert list(info.targets.values_list("target", flat=True)) == ["bob@acme.test"]
     assert alice.post(page("alias", info.public_id), {"targets": "nonsense"}).status_code == 422
+    alice.post(page("alias", info.public_id), {"targets": "bob@acme.test", "description": "Front desk"})
+    assert "Front desk" in alice.get(page("aliases")).text
+    for to, is_enabled in (("off", False), ("off", False), ("on", True)):
+        answer = alice.post(
+            page("alias_switch", info.public_id), {"to": to, "next": page("aliases") + "?page=1"}
+        )
+        assert answer.headers["Location"] == page("aliases") + "?page=1"
+        info.refresh_from_db()
+        assert info.is_enabled is is_enabled
+    assert "Everything else at acme.test" in alice.get(page("aliases")).text
+    assert 'value="*@acme.test"' in alice.get(page("alias_add") + "?catch_all=1").text
     alice.post(page("alias_remove", info.public_id))
     assert len(addresses.aliases(cast.alice.tenant)) == 1
 
