@@ -220,6 +220,26 @@
   });
   document.addEventListener("htmx:sendError", () => toast("The server could not be reached. Please try again.", "error"));
 
+  // --- Looking again: what waits for the world asks now and then, never from a tab that nobody sees, and
+  // at once when somebody comes back to it.
+  const started = performance.now();
+  const looked = new Map();
+  const look = () => {
+    if (document.hidden) return;
+    for (const element of document.querySelectorAll("[data-look]")) {
+      // By its id: each answer brings a new element. Slower the longer it takes, five minutes at most.
+      const [last, times] = looked.get(element.id) ?? [started, 0];
+      const wait = Math.min(300, element.dataset.look * 1.2 ** times) * 1000;
+      if (performance.now() - last < wait) continue;
+      looked.set(element.id, [performance.now(), times + 1]);
+      element.dispatchEvent(new Event("look"));
+    }
+  };
+  if (document.querySelector("[data-look]")) {
+    setInterval(look, 2000);
+    document.addEventListener("visibilitychange", look);
+  }
+
   const refresh = (root) => {
     for (const element of root.querySelectorAll?.("[data-toast]") ?? []) watchToast(element);
     if (root.querySelector?.("[data-theme-switch]")) showTheme();
