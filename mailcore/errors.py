@@ -109,6 +109,14 @@ class NoSuchAddress(MailError):
     text = "No such address here"
 
 
+class Suppressed(MailError):
+    """The organisation's suppression list has the recipient: mail there bounced. (RFC 3463 §3.2 X.1.1)"""
+
+    code = "suppressed"
+    smtp, http = (550, "5.1.1"), 422
+    text = "This address is on the suppression list"
+
+
 class NotHere(MailError):
     """The domain is not ours and the client is not one of our own: no relaying. (RFC 5321 §3.6.2)"""
 

@@ -15,6 +15,7 @@ from mailcore.models.queue import Attempt, QueueEntry
 from mailcore.models.search import SearchBlock, SearchMailbox, SearchPlane, SearchText
 from mailcore.models.sharing import EVERY_RIGHT, LETTERS, FolderRight, MailboxGroup, Right
 from mailcore.models.submission import Submission
+from mailcore.models.suppression import Suppression
 from mailcore.models.tenant import Tenant
 from mailcore.models.user import ApiToken, Invitation, Membership, Role, User
 
@@ -53,6 +54,7 @@ __all__ = [
     "SearchText",
     "Submission",
     "Subscription",
+    "Suppression",
     "Tenant",
     "ThreadRef",
     "User",

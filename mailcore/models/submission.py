@@ -33,6 +33,8 @@ class Submission(models.Model):
     # Not before this moment: send later, undo, FUTURERELEASE (RFC 4865).
     hold_until = models.DateTimeField(null=True, blank=True)
     needs_smtputf8 = models.BooleanField(default=False)
+    # Where reports come home to: the mail leaves from a return path of ours in this domain. "": from its own.
+    return_domain = models.CharField(max_length=253, blank=True, default="", db_default="")
     created_at = models.DateTimeField()
 
     class Meta:

@@ -14,12 +14,13 @@ from typing import Any, TypeAlias
 from django.conf import settings
 
 from mailcore import limits
-from mailcore.errors import BadHeader, Loop
+from mailcore.errors import BadHeader, Loop, TooManyRecipients
 from mailcore.message import fields, trace
+from mailcore.message.address import parse_path
 from mailcore.models import Submission
 from mailcore.outside import clock
 from mailcore.secrets import random_id
-from mailcore.services import addresses, delivery, messages, queue
+from mailcore.services import addresses, delivery, messages, outbound, queue
 from mailcore.services.messages import Filed, Mail, Unit
 
 Steps: TypeAlias = Generator[Unit, list[Filed], str]
@@ -33,6 +34,8 @@ class Recipient:
 
     address: str
     route: addresses.Route
+    # A return path of ours: the mail that a report here is about.
+    sent: outbound.Sent | None = None
 
 
 @dataclass(slots=True)
@@ -55,7 +58,13 @@ def accept_recipient(transaction: Transaction, address: str) -> Recipient:
 
     Raises NoSuchAddress, NotHere, MailboxSuspended, TenantSuspended, OverQuota, BadAddress.
     """
-    route = addresses.route(address)
+    path = parse_path(address)
+    sent = outbound.expected(path)
+    if transaction.recipients and (sent or transaction.recipients[0].sent):
+        raise TooManyRecipients("A return path comes alone, please send to it separately")
+    if sent is not None:
+        return Recipient(address, addresses.Route(addresses.Kind.MAILBOXES, address, sent.tenant_id), sent)
+    route = addresses.route(path)
     addresses.judge(route)
     return Recipient(address, route)
 
@@ -74,6 +83,12 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
     ):
         raise Loop
     raw = _without_forged_verdicts(raw, header)
+    if transaction.recipients and (sent := transaction.recipients[0].sent) is not None:
+        yield outbound.report(
+            sent, raw, recipient=transaction.recipients[0].address, prefix=_prefix(transaction, raw),
+            trace_id=transaction.trace, peer=transaction.helo or transaction.peer,
+        )  # fmt: skip
+        return f"250 2.0.0 OK: filed as {transaction.trace}"
     hops = [(hop, one.address) for one in transaction.recipients for hop in one.route.hops]
     outside = {
         (one.route.tenant_id, target): None
@@ -86,9 +101,18 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
     _number_recipients(mail)
     mails = [mail]
     tenants = list(dict.fromkeys(tenant for tenant, _ in outside))
+    # The sender's SPF does not allow us: what is sent on leaves from the alias's own domain.
+    domains = {
+        one.route.tenant_id: one.address.rpartition("@")[2].lower()
+        for one in transaction.recipients
+        if one.route.outside
+    }
     mails += [Mail(prepared, [], mail.prefix, keep_for=(tenant, None)) for tenant in tenants]
 
-    def forward(content_ids: list[dict[int, int]]) -> None:
+    def write(content_ids: list[dict[int, int]]) -> None:
+        if not transaction.reverse_path:
+            mailbox_ids = [filing.mailbox_id for filing in mail.filings]
+            outbound.note_returned(raw, mailbox_ids, transaction.helo or transaction.peer)
         for tenant, contents in zip(tenants, content_ids[1:], strict=True):
             queue.enqueue(
                 tenant_id=tenant,
@@ -99,6 +123,7 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
                 reverse_path=transaction.reverse_path,
                 recipients=[target for owner, target in outside if owner == tenant],
                 needs_smtputf8=transaction.smtputf8,
+                return_domain=domains[tenant],
             )
 
     yield Unit(
@@ -106,7 +131,7 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
         trace=transaction.trace,
         sender=transaction.reverse_path,
         data=_facts(transaction, prepared.octets, prepared.index.subject),
-        within=forward if tenants else None,
+        within=write if tenants or not transaction.reverse_path else None,
     )
     return f"250 2.0.0 OK: filed as {transaction.trace}"
 

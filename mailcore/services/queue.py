@@ -40,11 +40,13 @@ def enqueue(
     key: str | None = None,
     hold_until: dt.datetime | None = None,
     delivered: Sequence[str] = (),
+    return_domain: str = "",
 ) -> Submission:
     """Write a submission with an entry per recipient, inside the caller's transaction.
 
     recipients go out from now on, or from hold_until; delivered ones were filed here in this very
-    transaction and are born so. Wakes the worker on commit. Raises IntegrityError for a key that is taken.
+    transaction and are born so. With a return_domain they leave from a return path of ours there.
+    Wakes the worker on commit. Raises IntegrityError for a key that is taken.
     """
     now = clock.now()
     submission = Submission(
@@ -57,6 +59,7 @@ def enqueue(
         idempotency_key=key,
         hold_until=hold_until,
         needs_smtputf8=needs_smtputf8,
+        return_domain=return_domain,
         created_at=now,
     )
     moment, due = sql.moment(now), sql.moment(hold_until or now)
@@ -67,7 +70,8 @@ def enqueue(
             sql.insert_statement("submission", _SUBMISSION, "RETURNING id"),
             (
                 tenant_id, mailbox_id, submission.public_id, trace, str(source), reverse_path, content_id,
-                key, None if hold_until is None else sql.moment(hold_until), needs_smtputf8, moment,
+                key, None if hold_until is None else sql.moment(hold_until), needs_smtputf8, return_domain,
+                moment,
             ),
         )  # fmt: skip
     assert row is not None
@@ -94,7 +98,7 @@ def enqueue(
 
 _SUBMISSION = (
     "tenant_id", "mailbox_id", "public_id", "trace", "source", "reverse_path", "content_id",
-    "idempotency_key", "hold_until", "needs_smtputf8", "created_at",
+    "idempotency_key", "hold_until", "needs_smtputf8", "return_domain", "created_at",
 )  # fmt: skip
 _ENTRY = (
     "tenant_id", "submission_id", "public_id", "recipient", "route", "state", "due_at", "lease_owner",
@@ -131,6 +135,7 @@ class Claimed:
     needs_smtputf8: bool
     submitted_at: dt.datetime
     born_at: dt.datetime
+    return_domain: str = ""
 
 
 # "state = 'waiting'" in exactly these words is the condition of the indexes queue_due and queue_route.
@@ -177,7 +182,7 @@ def _lease_end(now: dt.datetime) -> dt.datetime:
 _LOADED = (
     "SELECT e.id, e.tenant_id, e.recipient, e.route, e.attempt_count, e.delay_notified_at, e.submission_id,"
     " s.mailbox_id, s.trace, s.source, s.reverse_path, s.content_id, s.needs_smtputf8, s.created_at,"
-    " COALESCE(s.hold_until, e.created_at)"
+    " COALESCE(s.hold_until, e.created_at), s.return_domain"
     " FROM queue_entry e JOIN submission s ON s.id = e.submission_id WHERE {} ORDER BY e.due_at, e.id"
 )
 

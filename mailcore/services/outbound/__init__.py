@@ -9,6 +9,8 @@ from mailcore.services.outbound.attempt import (
     refused,
     way,
 )
+from mailcore.services.outbound.bounces import Sent, expected, note_returned
+from mailcore.services.outbound.bounces import unit as report
 from mailcore.services.outbound.outcome import settle
 from mailcore.services.outbound.service import signed, signer_of
 from mailcore.services.outbound.submission import (
@@ -29,12 +31,16 @@ __all__ = [
     "Outcome",
     "Recipient",
     "Sender",
+    "Sent",
     "Steps",
     "Way",
     "accept_recipient",
     "accept_sender",
     "by_submission",
+    "expected",
+    "note_returned",
     "refused",
+    "report",
     "settle",
     "signed",
     "signer_of",

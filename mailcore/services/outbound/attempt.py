@@ -25,7 +25,7 @@ from mailcore.outside.remote_smtp import Conversation, Credentials, Failed, Time
 from mailcore.outside.routes import Target
 from mailcore.outside.smtp_replies import Reply
 from mailcore.services import ledger, messages, queue, sql
-from mailcore.services.outbound import submission
+from mailcore.services.outbound import return_path, submission
 from mailcore.services.queue import Claimed
 
 POLICY: Final = "opportunistic"
@@ -220,7 +220,7 @@ class Courier:
             running.update(begin(self.owner, entries, made, tries))
 
         replies = link.talk.transmit(
-            first.reverse_path,
+            leaves_from(first),
             [entry.recipient for entry in entries],
             raw,
             smtputf8=first.needs_smtputf8,
@@ -349,6 +349,13 @@ def row(entry: Claimed, made: Try, outcome: str = "") -> Row:
         status=reply.status[:12],
         reply=sql.text(words),
     )
+
+
+def leaves_from(entry: Claimed) -> str:
+    """The return path on the wire: the sender's own, or one of ours that names the entry."""
+    if entry.reverse_path and entry.return_domain:
+        return return_path.make(entry.pk, entry.return_domain)
+    return entry.reverse_path
 
 
 # --- The octets on the wire ------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from mailcore import limits
 from mailcore.errors import MailError, NotAllowedNow
 from mailcore.models import Attempt, QueueEntry
 from mailcore.outside import clock
-from mailcore.services import delivery, events, ledger, sql
+from mailcore.services import delivery, events, ledger, sql, suppressions
 from mailcore.services.events import Fact
 from mailcore.services.outbound import attempt, reports
 from mailcore.services.outbound.attempt import Outcome
@@ -124,7 +124,7 @@ def _write(owner: str, verdicts: Sequence[Verdict], now: dt.datetime, *, strict:
         )
     }
     moment = sql.moment(now)
-    rows, facts = [], []
+    rows, facts, bounced = [], [], []
     for verdict in verdicts:
         entry, reply = verdict.outcome.entry, verdict.outcome.reply
         state, holder = states.get(entry.pk, ("", ""))
@@ -143,6 +143,8 @@ def _write(owner: str, verdicts: Sequence[Verdict], now: dt.datetime, *, strict:
             moment if final else None, entry.pk,
         ))  # fmt: skip
         facts.append(_fact(verdict))
+        if verdict.state == State.BOUNCED:
+            bounced.append((entry.tenant_id, entry.recipient, verdict.status, reply.text))
     sql.execute_many(
         "UPDATE queue_entry SET state = %s, due_at = %s, lease_owner = %s, lease_until = %s,"
         " attempt_count = %s, last_code = %s, last_status = %s, last_reply = %s, last_host = %s,"
@@ -151,6 +153,7 @@ def _write(owner: str, verdicts: Sequence[Verdict], now: dt.datetime, *, strict:
     )
     _write_attempts([verdict for verdict in verdicts if verdict.outcome.entry.pk in states])
     events.record_many(facts)
+    suppressions.note_bounces(bounced)
 
 
 def _moment(value: dt.datetime | None) -> object:

@@ -1,8 +1,8 @@
 """Reports to senders: not delivered, not delivered yet. (RFC 3464, RFC 3461 §6)
 
-A report goes to the mailbox that sent the mail. Where there is none (mail that an alias sent on), it goes to
-the return address: here if it is ours, else out through the queue with the null path. A mail with the null
-path is itself a report or the like: nobody is told of its end (RFC 5321 §4.5.5).
+A report goes to the mailbox that sent the mail, or to the return address if that mailbox is gone. What an
+alias sent on for somebody outside is reported to nobody there: the return address may be forged. A mail with
+the null path is itself a report or the like: nobody is told of its end (RFC 5321 §4.5.5).
 """
 
 from __future__ import annotations
@@ -31,8 +31,20 @@ def is_wanted(entry: Claimed, state: str, *, tells_delay: bool) -> bool:
     """Whether somebody is to be told that an entry has come to that state, or of its delay."""
     if not entry.reverse_path or entry.source == Source.SYSTEM:
         return False
-    # Whose mail an alias sends on did not ask us for anything: the end is told, not the delay.
-    return state == QueueEntry.State.BOUNCED or (tells_delay and entry.source != Source.FORWARD)
+    if entry.source == Source.FORWARD:
+        # Whose mail an alias sends on is anybody's claim, and a report on it backscatter, unless one of our
+        # own sent it. Those did not ask for anything: the end is told, not the delay.
+        return state == QueueEntry.State.BOUNCED and _is_from_here(entry)
+    return state == QueueEntry.State.BOUNCED or tells_delay
+
+
+def _is_from_here(entry: Claimed) -> bool:
+    """Whether one of our people sent what an alias sends on: their submission has the same trace."""
+    row = sql.row(
+        "SELECT 1 FROM submission WHERE trace = %s AND source <> %s AND reverse_path = %s",
+        (entry.trace, Source.FORWARD.value, entry.reverse_path),
+    )
+    return row is not None
 
 
 def unit(

@@ -332,6 +332,18 @@ def received(*, source: str, protocol: str, trace_id: str, recipient: str | None
     )
 
 
+def _return_domain(origin: Origin) -> str:
+    """Where reports on mail of a program come home to: its own domain, if that one's mail comes to us."""
+    if origin.source != Source.API or not origin.reverse_path:
+        return ""
+    name = origin.reverse_path.rpartition("@")[2]
+    domain = Domain.objects.filter(name=name, state=Domain.State.VERIFIED).first()
+    if domain is None:
+        return ""
+    seen = domain.findings.get("mx", {}).get("state", "ok" if domain.is_trusted else "")
+    return name if seen == "ok" else ""
+
+
 # --- What is filed and queued ----------------------------------------------------------------------------
 
 
@@ -360,12 +372,15 @@ class _Plan:
             )
         )
         self.forwards: dict[int, list[str]] = {}
+        self.forwarded_by: dict[int, str] = {}
         for one in here:
             tenant = one.route.tenant_id
             if one not in mine and tenant is not None and one.route.outside:
                 self.forwards.setdefault(tenant, []).extend(one.route.outside)
+                self.forwarded_by.setdefault(tenant, one.address.rpartition("@")[2])
         self.only = recipients[0].address if len(recipients) == 1 else None
         self.subject = self.prepared.index.subject
+        self.return_domain = _return_domain(origin)
         self.mails = self._mails(here)
 
     def _mails(self, here: Sequence[Recipient]) -> list[Mail]:
@@ -415,6 +430,7 @@ class _Plan:
             needs_smtputf8=self._needs_smtputf8(self.remote),
             key=origin.key,
             delivered=self.delivered,
+            return_domain=self.return_domain,
         )
         for contents, (tenant, targets) in zip(content_ids[self.main :], self.forwards.items(), strict=True):
             targets = list(dict.fromkeys(targets))
@@ -427,6 +443,7 @@ class _Plan:
                 reverse_path=origin.reverse_path,
                 recipients=targets,
                 needs_smtputf8=self._needs_smtputf8(targets),
+                return_domain=self.forwarded_by[tenant],
             )
         recipients = [*self.delivered, *self.remote]
         events.record(
