@@ -37,6 +37,18 @@ def pages(slices: Slices, most: int) -> Iterator[Slices]:
         yield page
 
 
+def part(slices: Slices, first: int, stop: int) -> Slices:
+    """Of the places in slices, in this order, the first-th to before the stop-th."""
+    found: Slices = []
+    before = 0
+    for low, high in slices:
+        start, end = max(low, low + first - before), min(high, low + stop - before)
+        if start < end:
+            found.append((start, end))
+        before += high - low
+    return found
+
+
 def rows(
     view: View, slices: Slices, columns: Sequence[str], most: int = limits.IMAP_PAGE_ROWS
 ) -> Iterator[tuple[list[Found], bool]]:

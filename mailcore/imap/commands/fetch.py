@@ -17,8 +17,8 @@ from mailcore.imap.commands import resync
 from mailcore.imap.pages import Row, Slices
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.view import RECENT, View
-from mailcore.imap.wire import fetch_items, responses, seqset
-from mailcore.imap.wire.values import Fetch, FetchItem, Section
+from mailcore.imap.wire import fetch_items, objectids, responses, seqset
+from mailcore.imap.wire.values import Fetch, FetchItem, Partial, Section
 from mailcore.message import flags as system_flags
 from mailcore.models import Right
 from mailcore.services import messages
@@ -29,6 +29,7 @@ _COLUMNS = {
     "BODY": "c.body",
     "BODYSTRUCTURE": "c.bodystructure",
 }
+_IDS = {"EMAILID": (objectids.EMAIL, "m.email_id"), "THREADID": (objectids.THREAD, "m.thread_id")}
 _UID, _MODSEQ = fetch_items.PLAIN["UID"], fetch_items.PLAIN["MODSEQ"]
 # Rows of ready columns are small; headers may be a hundred times as big.
 _WIDE_ROWS = limits.IMAP_PAGE_ROWS // 5
@@ -59,7 +60,12 @@ def fetch(session: Session, command: Fetch) -> Handler:
     since = cast("int | None", modifiers.get("CHANGEDSINCE"))
     if "VANISHED" in modifiers and not (since is not None and command.uid and session.tells_vanished):
         raise BadSyntax("VANISHED is for UID FETCH with CHANGEDSINCE, after ENABLE QRESYNC")
+    part = cast("Partial | None", modifiers.get("PARTIAL"))
+    if part is not None and not command.uid:
+        raise BadSyntax("PARTIAL is for UID FETCH")
     slices = view.slices(command.numbers, uid=command.uid)
+    if part is not None:
+        slices = pages.part(slices, *part.within(sum(stop - start for start, stop in slices)))
     if _MODSEQ in items:
         yield from session.tell_modseqs()
     if since is not None and "VANISHED" in modifiers:
@@ -241,6 +247,16 @@ class _Plan:
         if item.name == "INTERNALDATE":
             date, offset = self.column("m.internal_date"), self.column("m.internal_offset")
             return lambda row: responses.internal_date(row[date], row[offset])
+        if item.name == "SAVEDATE":
+            saved = self.column("m.saved_date")
+            return lambda row: responses.internal_date(row[saved])
+        if item.name == "PREVIEW":
+            preview = self.column("c.preview")
+            return lambda row: responses.string(row[preview].encode())
+        if item.name in ("EMAILID", "THREADID"):
+            kind, column = _IDS[item.name]
+            serial, mailbox_id = self.column(column), self.flags.snapshot.mailbox_id
+            return lambda row: f"({objectids.encode(kind, mailbox_id, row[serial])})".encode()
         return itemgetter(self.column(_COLUMNS[item.name]))
 
     def _section_maker(self, item: FetchItem, section: Section) -> Callable[[Row], bytes | None]:

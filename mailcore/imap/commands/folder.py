@@ -1,12 +1,14 @@
-"""Changing folders: CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 §6.3)."""
+"""Changing folders: CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 §6.3, RFC 8474 §4.1)."""
 
 from __future__ import annotations
 
 from mailcore.errors import BadFolderUse
 from mailcore.imap.commands.listing import USES
+from mailcore.imap.commands.status import folder_object_id
 from mailcore.imap.session import Done, Handler, Session
+from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Create, OnFolder, Rename
-from mailcore.services import folders, sharing
+from mailcore.services import folders, messages, sharing
 
 _ROLES = {use: role for role, use in USES.items()}
 
@@ -18,8 +20,8 @@ def create(session: Session, command: Create) -> Handler:
         if len(command.special_uses) > 1 or command.special_uses[0] not in _ROLES:
             raise BadFolderUse
         role = _ROLES[command.special_uses[0]]
-    sharing.create(session.who, command.folder, role=role)
-    return Done("CREATE completed")
+    state = messages.folder_state(sharing.create(session.who, command.folder, role=role))
+    return Done("CREATE completed", responses.mailbox_id(folder_object_id(state)))
     yield b""
 
 

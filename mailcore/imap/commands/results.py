@@ -7,9 +7,10 @@ first, MAX the last.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from mailcore.imap.wire import responses, seqset
-from mailcore.imap.wire.values import Modifier
+from mailcore.imap.wire.values import Modifier, Partial
 
 
 def answer(
@@ -29,16 +30,24 @@ def answer(
         data.append((b"COUNT", b"%d" % len(numbers)))
     if numbers and "ALL" in wanted:
         data.append((b"ALL", seqset.compact(numbers)))
+    if "PARTIAL" in wanted:
+        part = cast(Partial, wanted["PARTIAL"])
+        some = numbers[slice(*part.within(len(numbers)))]
+        data.append((b"PARTIAL", b"(%b %b)" % (part.text, seqset.compact(some) if some else b"NIL")))
     if modseq:
         data.append((b"MODSEQ", b"%d" % modseq))
     return responses.esearch(tag, data, uid=uid)
 
 
 def returned(returns: tuple[Modifier, ...] | None, found: Sequence[int]) -> Sequence[int]:
-    """What of found is returned, and saved: with MIN and MAX alone the ends, else all (RFC 4731 §3.2,
-    RFC 5182 §2.4)."""
-    wanted = dict(returns or ()).keys() - {"SAVE"}
-    if not wanted or wanted - {"MIN", "MAX"}:
+    """What of found is returned, and saved: with MIN, MAX and PARTIAL alone only that, else all
+    (RFC 4731 §3.2, RFC 5182 §2.4, RFC 9394 §3.2)."""
+    wanted = {name: value for name, value in returns or () if name != "SAVE"}
+    if not wanted or wanted.keys() - {"MIN", "MAX", "PARTIAL"}:
         return found
-    ends = found[:1] if "MIN" in wanted else found[:0]
-    return list(dict.fromkeys((*ends, *found[-1:]))) if "MAX" in wanted else ends
+    some = list(found[:1]) if "MIN" in wanted else []
+    if "PARTIAL" in wanted:
+        some += found[slice(*cast(Partial, wanted["PARTIAL"]).within(len(found)))]
+    if "MAX" in wanted:
+        some += found[-1:]
+    return list(dict.fromkeys(some))

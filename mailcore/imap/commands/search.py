@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from mailcore import limits
 from mailcore.imap import pages
-from mailcore.imap.commands import results
+from mailcore.imap.commands import matching, results
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.view import RECENT, View
 from mailcore.imap.wire import responses, seqset
@@ -22,23 +22,19 @@ from mailcore.imap.wire.values import (
     And,
     ChangedFrom,
     Contains,
-    Dated,
     HasFlag,
     HeaderContains,
     Key,
-    Larger,
     Not,
     Numbered,
     Or,
     Search,
-    Smaller,
     Sort,
     Thread,
 )
 from mailcore.message import flags as system_flags
+from mailcore.outside import clock
 from mailcore.services import textindex
-
-_EPOCH = 719_163  # the ordinal of 1 January 1970
 
 
 class _Cost(IntEnum):
@@ -123,23 +119,9 @@ def _cost(key: Key) -> _Cost:
     match key:
         case And() | Or() | Not():
             return max(map(_cost, _parts(key)))
-        case Dated() | Larger() | Smaller():
-            return _Cost.ROW
         case Contains() | HeaderContains():
             return _Cost.TEXT
-    return _Cost.MEMORY
-
-
-def _columns(key: Key) -> set[str]:
-    """What to read of a row for one leaf."""
-    match key:
-        case Dated(sent=True):
-            return {"c.sent_day"}
-        case Dated():
-            return {"m.internal_date", "m.internal_offset"}
-        case Larger() | Smaller():
-            return {"m.size"}
-    return set()
+    return _Cost.ROW if isinstance(key, matching.KEYS) else _Cost.MEMORY
 
 
 # --- One message ----------------------------------------------------------------------------------------
@@ -164,6 +146,7 @@ class _Searching:
     def __init__(self, view: View, saved: pages.Slices) -> None:
         self.view = view
         self.saved = saved
+        self.now = int(clock.now().timestamp())
         self.uids = view.shown
         snapshot = view.snapshot
         self.flags: Sequence[int] = snapshot.flags
@@ -291,7 +274,7 @@ class _Searching:
 
     def _in_rows(self, keys: Sequence[Key], places: Sequence[int]) -> Generator[bytes, None, Sequence[int]]:
         test = self._all(keys)
-        needed = set().union(*[_columns(leaf) for key in keys for leaf in _leaves(key)])
+        needed = set().union(*[matching.columns(leaf) for key in keys for leaf in _leaves(key)])
         columns = ["m.uid", *sorted(needed)]
         found: list[int] = []
         for page, _ in pages.rows(self.view, _slices(places), columns):
@@ -320,38 +303,11 @@ class _Searching:
             case Not(key=inner):
                 test = self._test(inner)
                 return lambda message: not test(message)
-            case Larger(octets=octets):
-                return lambda message: bool(message.values["m.size"] > octets)
-            case Smaller(octets=octets):
-                return lambda message: bool(message.values["m.size"] < octets)
-            case Dated():
-                return _dated(key)
             case Contains() | HeaderContains():
                 uids, found_in = self.uids, self.texts[key]
                 return lambda message: uids[message.at] in found_in
-        raise AssertionError(key)
-
-
-def _dated(key: Dated) -> _Test:
-    day = key.day.toordinal()
-    compare: Callable[[int], bool] = {
-        "BEFORE": lambda found: found < day,
-        "ON": lambda found: found == day,
-        "SINCE": lambda found: found >= day,
-    }[key.test]
-    if key.sent:
-
-        def sent(message: _Message) -> bool:
-            found = message.values["c.sent_day"]
-            return found is not None and compare(found)
-
-        return sent
-
-    def internal(message: _Message) -> bool:
-        seconds = message.values["m.internal_date"] + 60 * message.values["m.internal_offset"]
-        return compare(seconds // 86_400 + _EPOCH)
-
-    return internal
+        test_values = matching.test(key, self.now, self.view.snapshot.mailbox_id)
+        return lambda message: test_values(message.values)
 
 
 def _union(one: pages.Slices, other: pages.Slices) -> pages.Slices:

@@ -8,6 +8,7 @@ from typing import cast
 from mailcore.errors import BadSyntax
 from mailcore.imap.commands import resync
 from mailcore.imap.commands.fetch import flags_and_uids
+from mailcore.imap.commands.status import folder_object_id
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.view import View
 from mailcore.imap.wire import responses
@@ -52,6 +53,7 @@ def select(session: Session, command: Select) -> Handler:
         responses.ok("UIDs valid", code=b"UIDVALIDITY %d" % snapshot.uidvalidity),
         responses.ok("Predicted next UID", code=b"UIDNEXT %d" % snapshot.uidnext),
         responses.highest_modseq(snapshot.highest),
+        responses.ok("Stays with the folder", code=responses.mailbox_id(folder_object_id(state))),
     ]
     lines.append(session.flags_kept())
     if (unseen := _first_unseen(view)) is not None:

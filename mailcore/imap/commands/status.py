@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailcore.imap.session import Done, Handler, Session
-from mailcore.imap.wire import responses
+from mailcore.imap.wire import objectids, responses
 from mailcore.imap.wire.values import Status
 from mailcore.models import Right
 from mailcore.services import messages
@@ -25,6 +25,11 @@ def status(session: Session, command: Status) -> Handler:
         yield from session.tell_modseqs()
     yield Answers(session, [state], command.items).line(state)
     return Done("STATUS completed")
+
+
+def folder_object_id(state: FolderState) -> str:
+    """What a folder is called whatever its name is (RFC 8474 §4)."""
+    return objectids.encode(objectids.FOLDER, state.mailbox_id, state.object_serial)
 
 
 class Answers:
@@ -44,7 +49,7 @@ class Answers:
 
     def line(self, state: FolderState) -> bytes:
         tally = self._tallies.get(state.folder_id, _NOTHING)
-        values = {
+        values: dict[str, int | str] = {
             "MESSAGES": state.message_count,
             "RECENT": tally.recent,
             "UIDNEXT": state.uidnext,
@@ -52,6 +57,7 @@ class Answers:
             "UNSEEN": state.unseen_count,
             "SIZE": state.octets,
             "HIGHESTMODSEQ": state.folder_modseq,
+            "MAILBOXID": f"({folder_object_id(state)})",
             "DELETED": tally.deleted,
             "DELETED-STORAGE": tally.deleted_octets,
             # The same for every folder, and for what CAPABILITY says (RFC 7889 §3).

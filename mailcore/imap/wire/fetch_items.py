@@ -17,7 +17,20 @@ from mailcore.imap.wire.values import FetchItem, Section
 
 PLAIN: Final = {
     name: FetchItem(name, name.encode())
-    for name in ("FLAGS", "UID", "ENVELOPE", "INTERNALDATE", "RFC822.SIZE", "BODY", "BODYSTRUCTURE", "MODSEQ")
+    for name in (
+        "FLAGS",
+        "UID",
+        "ENVELOPE",
+        "INTERNALDATE",
+        "RFC822.SIZE",
+        "BODY",
+        "BODYSTRUCTURE",
+        "MODSEQ",
+        "SAVEDATE",
+        "PREVIEW",
+        "EMAILID",
+        "THREADID",
+    )
 } | {
     "RFC822": FetchItem("RFC822", b"RFC822", Section("", ""), peek=False),
     "RFC822.HEADER": FetchItem("RFC822.HEADER", b"RFC822.HEADER", Section("", "HEADER")),
@@ -33,6 +46,7 @@ MACROS: Final = {
 _NAME = re.compile(rb"[A-Za-z0-9.]+").match
 _PART = re.compile(rb"[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*+").match
 _TEXT = re.compile(rb"(?:HEADER(?:\.FIELDS(?:\.NOT)?)?|TEXT|MIME)(?=[\] ])", re.IGNORECASE).match
+_LAZY = re.compile(rb" \(LAZY(?: LAZY)*+\)", re.IGNORECASE).match
 _PARTIAL = re.compile(rb"<([0-9]{1,19})\.([1-9][0-9]{0,18})>").match
 
 
@@ -57,6 +71,8 @@ def _item(cursor: Cursor) -> FetchItem:
     if name in ("BINARY", "BINARY.PEEK", "BINARY.SIZE") and cursor.take(b"["):
         return _binary(cursor, name)
     item = PLAIN.get(name)
+    if name == "PREVIEW" and (found := _LAZY(cursor.text, cursor.pos)):
+        cursor.pos = found.end()  # ours are ready (RFC 8970 §4)
     if item is None:
         cursor.pos = start
         raise cursor.wrong("something to fetch, like FLAGS or BODY[]")

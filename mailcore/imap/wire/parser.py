@@ -29,6 +29,7 @@ from mailcore.imap.wire import (
     fetch_items,
     metadata_arguments,
     modseqs,
+    partial,
     search_keys,
     seqset,
     sort_arguments,
@@ -66,9 +67,16 @@ from mailcore.imap.wire.values import (
 
 # What extensions add to commands that are there already: name -> reader of its value, space included.
 SELECT_PARAMETERS: Final[ModifierTable] = {"CONDSTORE": None, "QRESYNC": modseqs.resync}
-FETCH_MODIFIERS: Final[ModifierTable] = {"CHANGEDSINCE": modseqs.modseq, "VANISHED": None}
+FETCH_MODIFIERS: Final[ModifierTable] = {
+    "CHANGEDSINCE": modseqs.modseq,
+    "VANISHED": None,
+    "PARTIAL": partial.partial,
+}
 STORE_MODIFIERS: Final[ModifierTable] = {"UNCHANGEDSINCE": modseqs.modseq}
-SEARCH_RETURNS: Final[ModifierTable] = dict.fromkeys(("MIN", "MAX", "ALL", "COUNT", "SAVE"))  # RFC 4731, 5182
+SEARCH_RETURNS: Final[ModifierTable] = {
+    **dict.fromkeys(("MIN", "MAX", "ALL", "COUNT", "SAVE")),  # RFC 4731, RFC 5182
+    "PARTIAL": partial.partial,  # RFC 9394
+}
 LIST_SELECTION: Final[ModifierTable] = dict.fromkeys(
     ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE")
 )
@@ -82,7 +90,7 @@ LIST_RETURNS: Final[ModifierTable] = {
 }
 STATUS_ITEMS: Final = {
     *("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"),
-    *("SIZE", "APPENDLIMIT", "HIGHESTMODSEQ"),  # RFC 8438, RFC 7889, RFC 7162
+    *("SIZE", "APPENDLIMIT", "HIGHESTMODSEQ", "MAILBOXID"),  # RFC 8438, RFC 7889, RFC 7162, RFC 8474
     *("DELETED", "DELETED-STORAGE"),  # RFC 9051 §6.3.11, RFC 9208 §4.1.4
 }
 
@@ -431,6 +439,8 @@ def _search(tag: bytes, name: str, cursor: Cursor) -> Search:
     if cursor.text[cursor.pos : cursor.pos + 8].upper() == b"RETURN (":
         cursor.pos += 7
         returns = () if cursor.take(b"()") else _options(cursor, SEARCH_RETURNS, "return option")
+        if {"ALL", "PARTIAL"} <= dict(returns).keys():
+            raise BadSyntax("ALL and PARTIAL are not asked together (RFC 9394 section 3.1)")
         cursor.space("what to search for")
     try:
         return Search(tag, name, search_keys.parse(cursor), returns)

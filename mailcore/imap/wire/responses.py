@@ -139,6 +139,11 @@ def modified(numbers: Iterable[int]) -> bytes:
     return b"MODIFIED %b" % seqset.compact(numbers)
 
 
+def mailbox_id(object_id: str) -> bytes:
+    """RFC 8474 §4."""
+    return b"MAILBOXID (%b)" % object_id.encode("ascii")
+
+
 def permanentflags(flags: Iterable[str], *, keywords: bool) -> bytes:
     """keywords: new ones can be made."""
     return b"PERMANENTFLAGS " + flag_list((*flags, "\\*") if keywords else flags)
@@ -208,7 +213,7 @@ def childinfo(options: Iterable[str]) -> bytes:
     return f'"CHILDINFO" ({quoted})'.encode("ascii")
 
 
-def status(name: str, items: Iterable[tuple[str, int]], *, utf8: bool = False) -> bytes:
+def status(name: str, items: Iterable[tuple[str, int | str]], *, utf8: bool = False) -> bytes:
     pairs = " ".join(f"{item} {value}" for item, value in items)
     return b"* STATUS %b (%b)\r\n" % (folder(name, utf8=utf8), pairs.encode("ascii"))
 

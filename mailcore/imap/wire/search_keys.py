@@ -13,7 +13,7 @@ from typing import Final
 
 from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
-from mailcore.imap.wire import modseqs, seqset
+from mailcore.imap.wire import modseqs, objectids, seqset
 from mailcore.imap.wire.grammar import SYSTEM_FLAGS, Cursor
 from mailcore.imap.wire.values import (
     All,
@@ -22,6 +22,7 @@ from mailcore.imap.wire.values import (
     Contains,
     Dated,
     HasFlag,
+    HasObjectId,
     HeaderContains,
     Key,
     Larger,
@@ -29,6 +30,7 @@ from mailcore.imap.wire.values import (
     Numbered,
     Or,
     Smaller,
+    Within,
 )
 
 # What may stand after CHARSET. Only these: Python knows "charsets" that decompress or run away.
@@ -39,6 +41,7 @@ CHARSETS: Final = {
     "ISO-8859-15": "iso8859-15",
 }
 
+_OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}(?![A-Za-z0-9_-])").match
 _WORD = re.compile(rb"[A-Za-z]+").match
 _TOP, _LIST, _OR, _NOT = range(4)
 
@@ -71,9 +74,20 @@ class Reader:
         self.cursor.space("a set of UIDs")
         return Numbered(self.cursor.numbers(), uid=True)
 
-    def dated(self, test: str, *, sent: bool) -> Dated:
+    def dated(self, test: str, of: str) -> Dated:
         self.cursor.space("a date")
-        return Dated(test, sent, self.cursor.date())
+        return Dated(test, of, self.cursor.date())
+
+    def object_id(self, kind: str) -> HasObjectId:
+        self.cursor.space("an object id")
+        return HasObjectId(kind, self.cursor.match(_OBJECT_ID, "an object id")[0].decode("ascii"))
+
+    def within(self, *, is_younger: bool) -> Within:
+        self.cursor.space("a number of seconds")
+        seconds = self.cursor.number("a number of seconds")
+        if not 0 < seconds < seqset.STAR:
+            raise BadSyntax("That is no number of seconds")
+        return Within(seconds, is_younger)
 
 
 def _fixed(key: Key) -> Callable[[Reader], Key]:
@@ -84,8 +98,8 @@ def _contains(field: str) -> Callable[[Reader], Key]:
     return lambda reader: Contains(field, reader.text())
 
 
-def _dated(test: str, *, sent: bool = False) -> Callable[[Reader], Key]:
-    return lambda reader: reader.dated(test, sent=sent)
+def _dated(test: str, of: str) -> Callable[[Reader], Key]:
+    return lambda reader: reader.dated(test, of)
 
 
 _RECENT, _SEEN = HasFlag("\\Recent"), HasFlag("\\Seen")
@@ -97,8 +111,14 @@ KEYS: Final[dict[str, Callable[[Reader], Key]]] = {
     **{flag[1:].upper(): _fixed(HasFlag(flag)) for flag in SYSTEM_FLAGS},
     **{"UN" + flag[1:].upper(): _fixed(Not(HasFlag(flag))) for flag in SYSTEM_FLAGS},
     **{field: _contains(field) for field in ("BCC", "BODY", "CC", "FROM", "SUBJECT", "TEXT", "TO")},
-    **{test: _dated(test) for test in ("BEFORE", "ON", "SINCE")},
-    **{"SENT" + test: _dated(test, sent=True) for test in ("BEFORE", "ON", "SINCE")},
+    **{test: _dated(test, "internal") for test in ("BEFORE", "ON", "SINCE")},
+    **{"SENT" + test: _dated(test, "sent") for test in ("BEFORE", "ON", "SINCE")},
+    **{"SAVED" + test: _dated(test, "saved") for test in ("BEFORE", "ON", "SINCE")},
+    "SAVEDATESUPPORTED": _fixed(All()),
+    "EMAILID": lambda reader: reader.object_id(objectids.EMAIL),
+    "THREADID": lambda reader: reader.object_id(objectids.THREAD),
+    "OLDER": lambda reader: reader.within(is_younger=False),
+    "YOUNGER": lambda reader: reader.within(is_younger=True),
     "HEADER": lambda reader: HeaderContains(reader.text("a header field name"), reader.text()),
     "KEYWORD": lambda reader: reader.keyword(),
     "UNKEYWORD": lambda reader: Not(reader.keyword()),

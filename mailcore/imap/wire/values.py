@@ -100,6 +100,20 @@ class Resync(NamedTuple):
     matches: tuple[Ranges, Ranges] | None = None
 
 
+class Partial(NamedTuple):
+    """PARTIAL (RFC 9394): the first-th to the last-th from one end of what is found; text as written."""
+
+    text: bytes
+    first: int
+    last: int
+    is_from_end: bool
+
+    def within(self, count: int) -> tuple[int, int]:
+        """The same of count things, as a slice (stop excluded), empty if there are not so many."""
+        first, last = min(self.first - 1, count), min(self.last, count)
+        return (count - last, count - first) if self.is_from_end else (first, last)
+
+
 class Create(NamedTuple):
     """CREATE; special_uses by RFC 6154 §3, spelled as there. folder keeps a trailing "/" if there was one."""
 
@@ -362,11 +376,28 @@ class HeaderContains:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """BEFORE ON SINCE of the internal date, or SENTBEFORE SENTON SENTSINCE: days as written, no zones."""
+    """BEFORE ON SINCE of a day. The internal date and the Date field count as written, without zones; when a
+    message was saved in its folder (RFC 8514), in UTC."""
 
     test: str  # BEFORE ON SINCE
-    sent: bool
+    of: str  # internal sent saved
     day: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class HasObjectId:
+    """EMAILID, THREADID: kind is the letter of objectids, text the id as it was written (RFC 8474 §6)."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """OLDER, or YOUNGER, than so many seconds by the internal date; just as old is both (RFC 5032)."""
+
+    seconds: int
+    is_younger: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,6 +438,8 @@ Key: TypeAlias = (
     | Smaller
     | Numbered
     | ChangedFrom
+    | Within
+    | HasObjectId
 )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 
 from mailcore.errors import FolderGone, OverQuota
+from mailcore.imap.wire.objectids import SERIAL_BITS
 from mailcore.imap.wire.seqset import collect, compact
 from mailcore.message import flags as system_flags
 from mailcore.models.change import Change
@@ -268,7 +269,6 @@ def _insert_copies(
     """Insert copies of whole message rows; their new uids, and how many are unseen."""
     now = int(clock.now().timestamp())
     same = source.pk == target.pk
-    email_of: dict[int, int] = {}
     copies = []
     unseen = 0
     for number, row in enumerate(rows):
@@ -290,9 +290,9 @@ def _insert_copies(
         ) = row
         target.modseq += 1
         if not same:
-            # Keywords, emails and threads are numbered per mailbox.
+            # Keywords are numbered per mailbox; emails and threads too, but who sees both knows these.
             keywords = target.keyword_bits(names_of(source.keywords, keywords))
-            email = thread = email_of.setdefault(email, target.modseq)
+            email, thread = (_abroad(serial, source.pk, target.pk) for serial in (email, thread))
         unseen += not flags & system_flags.SEEN
         copies.append((
             target.pk << 40 | target.modseq, target.pk, target_id, uidnext + number, content, flags, keywords,
@@ -300,6 +300,13 @@ def _insert_copies(
         ))  # fmt: skip
     sql.execute_many(sql.insert_statement("message", MESSAGE_COLUMNS), copies)
     return list(range(uidnext, uidnext + len(rows))), unseen
+
+
+def _abroad(serial: int, source: int, target: int) -> int:
+    """The serial of an email or a thread for a row of another mailbox: with the mailbox that gave it out
+    above it, so that a copy stays known for what it is (RFC 8474 §5.1)."""
+    whole = serial if serial >> SERIAL_BITS else source << SERIAL_BITS | serial
+    return whole & (1 << SERIAL_BITS) - 1 if whole >> SERIAL_BITS == target else whole
 
 
 def names_of(keywords: Sequence[str], bits: int) -> list[str]:

@@ -8,7 +8,7 @@ from tests.mailcore.imap.commands.talking import Talk
 def test_tells_all_there_is_to_know(selected):
     validity = selected.session.view.snapshot.uidvalidity
     selected.say("STORE 1:2 +FLAGS (\\Seen $Work)")
-    highest = messages.folder_state(selected.session.view.snapshot.folder_id).folder_modseq
+    state = messages.folder_state(selected.session.view.snapshot.folder_id)
     assert selected.say("SELECT inbox").splitlines() == [
         "* OK [CLOSED] Closed",
         "* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $Work)",
@@ -16,7 +16,8 @@ def test_tells_all_there_is_to_know(selected):
         "* 0 RECENT",
         f"* OK [UIDVALIDITY {validity}] UIDs valid",
         "* OK [UIDNEXT 6] Predicted next UID",
-        f"* OK [HIGHESTMODSEQ {highest}] Highest",
+        f"* OK [HIGHESTMODSEQ {state.folder_modseq}] Highest",
+        f"* OK [MAILBOXID (F{state.mailbox_id}-{state.object_serial})] Stays with the folder",
         "* OK [PERMANENTFLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $Work \\*)] Flags kept",
         "* OK [UNSEEN 3] First unseen",
         "a OK [READ-WRITE] SELECT completed",

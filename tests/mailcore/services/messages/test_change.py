@@ -1,6 +1,7 @@
 import pytest
 
 from mailcore.errors import FolderGone, OverQuota
+from mailcore.imap.wire import objectids
 from mailcore.message.flags import DELETED, FLAGGED, SEEN
 from mailcore.models import Change, Content, ExpungedMessage, Folder, Mailbox, Message
 from mailcore.services import messages
@@ -148,6 +149,19 @@ def test_moves_to_another_mailbox_of_the_tenant(store, box):
     assert other.keywords == ["$Work"]
     counters(store.inbox(box))
     assert counters(store.inbox(other))[0] == 2
+
+
+def test_a_copy_in_another_mailbox_is_known_for_what_it_is(store, box):
+    """RFC 8474 §5.1: whoever sees both sees one email and one thread; and so when it comes home."""
+    other = store.mailbox()
+    source = Message.objects.get(folder_id=store.inbox(box), uid=2)
+    messages.copy(store.inbox(box), [(2, 2)], store.inbox(other))
+    there = Message.objects.get(folder_id=store.inbox(other))
+    assert objectids.encode("M", other.pk, there.email_id) == objectids.encode("M", box.pk, source.email_id)
+    assert objectids.encode("T", other.pk, there.thread_id) == objectids.encode("T", box.pk, source.thread_id)
+    messages.move(store.inbox(other), messages.ALL, store.inbox(box))
+    home = Message.objects.filter(folder_id=store.inbox(box)).order_by("-uid")[0]
+    assert (home.email_id, home.thread_id) == (source.email_id, source.thread_id)
 
 
 def test_expunges_what_is_deleted_and_keeps_it_aside(store, box):
