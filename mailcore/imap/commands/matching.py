@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from mailcore.imap.wire import objectids
-from mailcore.imap.wire.values import Dated, HasObjectId, Key, Larger, Smaller, Within
+from mailcore.imap.wire.keys import Dated, HasObjectId, Key, Larger, Smaller, Within
 
 _EPOCH = 719_163  # the ordinal of 1 January 1970
 

@@ -17,7 +17,7 @@ from mailcore.imap.commands import matching, results
 from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.view import RECENT, View
 from mailcore.imap.wire import responses, seqset
-from mailcore.imap.wire.values import (
+from mailcore.imap.wire.keys import (
     All,
     And,
     ChangedFrom,
@@ -28,10 +28,8 @@ from mailcore.imap.wire.values import (
     Not,
     Numbered,
     Or,
-    Search,
-    Sort,
-    Thread,
 )
+from mailcore.imap.wire.values import Search, Sort, Thread
 from mailcore.message import flags as system_flags
 from mailcore.outside import clock
 from mailcore.services import textindex

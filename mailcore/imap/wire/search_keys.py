@@ -15,7 +15,7 @@ from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
 from mailcore.imap.wire import modseqs, objectids, seqset
 from mailcore.imap.wire.grammar import SYSTEM_FLAGS, Cursor
-from mailcore.imap.wire.values import (
+from mailcore.imap.wire.keys import (
     All,
     And,
     ChangedFrom,

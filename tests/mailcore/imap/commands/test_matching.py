@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from mailcore.imap.commands import matching
-from mailcore.imap.wire.values import All, Dated, HasObjectId, Larger, Smaller, Within
+from mailcore.imap.wire.keys import All, Dated, HasObjectId, Larger, Smaller, Within
 
 NOON = dt.datetime(2026, 2, 1, 12, tzinfo=dt.UTC)
 SECONDS = int(NOON.timestamp())

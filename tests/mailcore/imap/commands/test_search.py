@@ -7,7 +7,8 @@ import pytest
 
 from mailcore import limits
 from mailcore.imap.commands.search import from_memory, search
-from mailcore.imap.wire.values import And, Contains, HasFlag, HeaderContains, Not, Or, Search
+from mailcore.imap.wire.keys import And, Contains, HasFlag, HeaderContains, Not, Or
+from mailcore.imap.wire.values import Search
 from mailcore.message.flags import ANSWERED, FLAGGED, SEEN
 from mailcore.services import messages
 from tests.mailcore.imap.commands.reading import Inbox, drive, mail, parse

@@ -3,8 +3,9 @@ import pytest
 from mailcore.errors import BadSyntax
 from mailcore.imap.wire import modseqs, parser
 from mailcore.imap.wire.grammar import Cursor
+from mailcore.imap.wire.keys import And, ChangedFrom, HasFlag
 from mailcore.imap.wire.receiver import Received
-from mailcore.imap.wire.values import And, ChangedFrom, HasFlag, Resync
+from mailcore.imap.wire.values import Resync
 
 
 def parse(text: bytes):

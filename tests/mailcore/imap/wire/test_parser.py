@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from mailcore.errors import BadCharset, BadSyntax
 from mailcore.imap.wire import parser
+from mailcore.imap.wire.keys import All, HasFlag, Not
 from mailcore.imap.wire.receiver import Received, Receiver, after_login
 from mailcore.imap.wire.seqset import STAR
 from mailcore.imap.wire.values import (
-    All,
     Append,
     Authenticate,
     Copy,
@@ -21,12 +21,10 @@ from mailcore.imap.wire.values import (
     Fetch,
     GetMetadata,
     GetQuota,
-    HasFlag,
     Id,
     List,
     Login,
     NewMessage,
-    Not,
     OnFolder,
     Rename,
     Search,

@@ -9,8 +9,7 @@ from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
 from mailcore.imap.wire import search_keys
 from mailcore.imap.wire.grammar import Cursor
-from mailcore.imap.wire.seqset import STAR
-from mailcore.imap.wire.values import (
+from mailcore.imap.wire.keys import (
     All,
     And,
     Contains,
@@ -25,6 +24,7 @@ from mailcore.imap.wire.values import (
     Smaller,
     Within,
 )
+from mailcore.imap.wire.seqset import STAR
 
 SEEN, DELETED, RECENT = HasFlag("\\Seen"), HasFlag("\\Deleted"), HasFlag("\\Recent")
 DAY = dt.date(2026, 2, 1)
