@@ -35,7 +35,7 @@ def plans(cast, alice) -> Talk:
 def give(cast, rights: str, folder: str = "Plans", identifier: str = "bob@acme.test") -> None:
     box = cast.alice.mailbox
     found = sharing.find(Who(box.pk, cast.alice.user.pk, box.tenant_id), folder)
-    sharing.give(found, identifier, rights.from_letters(rights), actor=cast.alice.user)
+    sharing.give(found, identifier, from_letters(rights), actor=cast.alice.user)
 
 
 def state_of(cast) -> tuple:
