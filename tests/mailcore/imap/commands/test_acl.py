@@ -7,6 +7,7 @@ import pytest
 from mailcore.imap.session import RANG
 from mailcore.models import Folder, FolderRight, Mailbox, MailboxGroup, Message, Rights
 from mailcore.services import folders, mailboxes, sharing
+from mailcore.services.rights import from_letters
 from mailcore.services.sharing import Who
 from tests.cast import make_mailbox
 from tests.mailcore.imap.commands.talking import Talk
