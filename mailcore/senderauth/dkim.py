@@ -73,15 +73,15 @@ def sign(raw: bytes, *, domain: str, keys: Sequence[tuple[str, PrivateKey]], tim
     domain is an A-label; timestamp is seconds since the epoch (t=).
     Raises BadHeader when more fields would have to be signed than limits.DKIM_FIELDS.
     """
-    header, body = _split(raw)
-    names, lines = _to_sign(header)
+    header, body = split(raw)
+    names, lines = to_sign(header)
     if len(names) > limits.DKIM_FIELDS:
         raise BadHeader("Too many header fields to sign")
     body_hash = base64.b64encode(hashlib.sha256(relaxed_body(body)).digest())
     fields = []
     for selector, key in keys:
         algorithm = b"rsa-sha256" if isinstance(key, rsa.RSAPrivateKey) else b"ed25519-sha256"
-        field = b"DKIM-Signature: " + _fold(
+        field = b"DKIM-Signature: " + fold(
             [b"v=1; ", b"a=%b; " % algorithm, b"c=relaxed/relaxed; "]
             + [b"d=%b; " % domain.encode("ascii"), b"s=%b; " % selector.encode("ascii")]
             + [b"t=%d; " % timestamp, b"h=" + names[0]]
@@ -91,7 +91,7 @@ def sign(raw: bytes, *, domain: str, keys: Sequence[tuple[str, PrivateKey]], tim
         )
         field += b"\r\n b="
         own = relaxed_field(b"DKIM-Signature", field.partition(b":")[2])  # §3.7: without its CRLF
-        value = base64.b64encode(_signature(key, b"\r\n".join([*lines, own])))
+        value = base64.b64encode(signature(key, b"\r\n".join([*lines, own])))
         chunks = [value[i : i + 70] for i in range(0, len(value), 70)]
         fields.append(field + b"\r\n ".join(chunks) + b"\r\n")
     return b"".join(fields)
@@ -157,31 +157,34 @@ def public_record(key: PrivateKey) -> str:
     return f"v=DKIM1; k={kind}; p={base64.b64encode(octets).decode('ascii')}"
 
 
-def _split(raw: bytes) -> tuple[bytes, bytes]:
+def split(raw: bytes) -> tuple[bytes, bytes]:
     if raw.startswith(b"\r\n"):
         return b"", raw[2:]
     header, _, body = raw.partition(b"\r\n\r\n")
     return header.removesuffix(b"\r\n"), body
 
 
-def _to_sign(header: bytes) -> tuple[list[bytes], list[bytes]]:
-    """The names for h= and the canonical fields they stand for, in the same order."""
+def to_sign(header: bytes, *, also: tuple[bytes, ...] = ()) -> tuple[list[bytes], list[bytes]]:
+    """The names for h= and the canonical fields they stand for, in the same order.
+
+    also: names of more fields to sign where they occur.
+    """
     found: dict[bytes, list[bytes]] = defaultdict(list)
     for line in _NEXT_FIELD.split(header):
         name, colon, value = line.partition(b":")
         key = name.rstrip(b" \t").lower()
-        if colon and key in _SIGNABLE:
+        if colon and (key in _SIGNABLE or key in also):
             found[key].append(relaxed_field(key, value))
     names: list[bytes] = []
     lines: list[bytes] = []
-    for key in OVERSIGNED + SIGNED:
+    for key in OVERSIGNED + SIGNED + also:
         fields = found.get(key, [])
         names += [key] * (len(fields) + (key in OVERSIGNED))
         lines += reversed(fields)  # §5.4.2: several of one name are taken from the bottom up
     return names, lines
 
 
-def _fold(tokens: list[bytes], column: int) -> bytes:
+def fold(tokens: list[bytes], column: int) -> bytes:
     """The tokens joined, with CRLF and a space between two of them where a line would grow too long.
 
     Tokens end in a space or start with a colon, where RFC 6376 §3.2 and §3.5 (h=) allow white space.
@@ -197,7 +200,7 @@ def _fold(tokens: list[bytes], column: int) -> bytes:
     return b"".join(out)
 
 
-def _signature(key: PrivateKey, octets: bytes) -> bytes:
+def signature(key: PrivateKey, octets: bytes) -> bytes:
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(octets, padding.PKCS1v15(), hashes.SHA256())
     return key.sign(hashlib.sha256(octets).digest())  # RFC 8463 §3: Ed25519 over the SHA-256 digest

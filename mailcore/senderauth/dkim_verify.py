@@ -7,35 +7,25 @@ leaves part of the body unsigned (l=) is never a pass: anyone may have added tha
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Literal
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mailcore import limits
 from mailcore.errors import MailError
 from mailcore.senderauth.dkim import relaxed_body, relaxed_field
+from mailcore.senderauth.dkim_key import holds, public_key
+from mailcore.senderauth.dkim_tags import NAME, OWN_B, WHITE, number, octets, read_tags
+from mailcore.senderauth.dkim_tags import Broken as _Broken
 from mailcore.senderauth.questions import Outcome, Question, Steps
 
-PublicKey = rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 Result = Literal["pass", "fail", "policy", "temperror", "permerror"]
 
 _NEXT_FIELD = re.compile(rb"\r\n(?![ \t])")
-_OWN_B = re.compile(rb"((?:\A|;)[ \t\r\n]*b[ \t\r\n]*=)[^;]*")
-_WHITE = re.compile(r"[ \t\r\n]+")
-_NAME = re.compile(
-    r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\Z"
-)
-_NUMBER = re.compile(r"[0-9]{1,12}\Z")
-_TAG = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +47,6 @@ class Signature:
     problem: str = ""
 
 
-class _Broken(Exception):
-    """The signature or its key cannot be used; the text says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Claim:
     """A DKIM-Signature field, read."""
@@ -74,13 +60,6 @@ class _Claim:
     signature: bytes
     length: int | None
     expires: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    key: PublicKey
-    is_testing: bool
-    is_strict: bool
 
 
 def verify(raw: bytes, *, now: int) -> Steps[list[Signature]]:
@@ -153,7 +132,7 @@ class _Mail:
             return replace(verdict, result="temperror", problem="no answer about the key")
         records = [] if isinstance(outcome, MailError) else outcome
         try:
-            key = _key(next((text for text in records if "p=" in _WHITE.sub("", text)), ""))
+            key = public_key(records)
             if isinstance(key.key, rsa.RSAPublicKey) != (verdict.algorithm == "rsa-sha256"):
                 raise _Broken("the key is of another kind")
             if key.is_strict and verdict.identity.rpartition("@")[2] != verdict.domain:
@@ -161,7 +140,7 @@ class _Mail:
         except _Broken as error:
             return replace(verdict, result="permerror", problem=str(error))
         verdict = replace(verdict, is_testing=key.is_testing)
-        if not _holds(key.key, claim.signature, self._signed(claim)):
+        if not holds(key.key, claim.signature, self._signed(claim)):
             return replace(verdict, result="fail", problem="the header was changed")
         if verdict.unsigned_octets:
             return replace(verdict, result="policy", problem="part of the body is not signed")
@@ -174,10 +153,10 @@ class _Mail:
         for name in claim.names:
             if left[name]:
                 left[name] -= 1
-                out.append(_canonical_field(*self.fields[name][left[name]], relaxed=claim.is_relaxed_header))
+                out.append(canonical_field(*self.fields[name][left[name]], relaxed=claim.is_relaxed_header))
         own = next(name for name, value in self.fields[b"dkim-signature"] if value is claim.value)
-        bare = _OWN_B.sub(rb"\1", claim.value, count=1)
-        out.append(_canonical_field(own, bare, relaxed=claim.is_relaxed_header))
+        bare = OWN_B.sub(rb"\1", claim.value, count=1)
+        out.append(canonical_field(own, bare, relaxed=claim.is_relaxed_header))
         return b"\r\n".join(out)
 
 
@@ -191,61 +170,36 @@ def simple_body(body: bytes) -> bytes:
     return body[:end]
 
 
-def _canonical_field(name: bytes, value: bytes, *, relaxed: bool) -> bytes:
+def canonical_field(name: bytes, value: bytes, *, relaxed: bool) -> bytes:
     return relaxed_field(name, value) if relaxed else name + b":" + value
 
 
-def _holds(key: PublicKey, signature: bytes, signed: bytes) -> bool:
-    try:
-        if isinstance(key, rsa.RSAPublicKey):
-            key.verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
-        else:
-            key.verify(signature, hashlib.sha256(signed).digest())  # RFC 8463 §3
-    except InvalidSignature:
-        return False
-    return True
-
-
-# --- Tags (§3.2, §3.5, §3.6.1) ---------------------------------------------------------------------------
-
-
-def _tags(text: str) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    pieces = text.split(";")
-    if not pieces[-1].strip(" \t\r\n"):
-        pieces.pop()
-    for piece in pieces:
-        name, equals, value = piece.partition("=")
-        name = name.strip(" \t\r\n")
-        if not equals or not _TAG.match(name) or name in tags:
-            raise _Broken("its tags cannot be read")
-        tags[name] = value.strip(" \t\r\n")
-    return tags
+# --- Reading a field (§3.5) --------------------------------------------------------------------------------
 
 
 def _read(value: bytes) -> _Claim:
     if len(value) > limits.DKIM_SIGNATURE_OCTETS:
         raise _Broken("the signature field is too long")
     try:
-        tags = _tags(value.decode("ascii"))
+        tags = read_tags(value.decode("ascii"))
     except UnicodeDecodeError as error:
         raise _Broken("it is not ASCII") from error
     if missing := [name for name in ("v", "a", "b", "bh", "d", "h", "s") if not tags.get(name)]:
         raise _Broken(f"it has no {missing[0]}=")
     domain, selector = tags["d"].lower(), tags["s"].lower()
     names = tuple(name.strip(" \t\r\n").lower().encode() for name in tags["h"].split(":"))
-    identity = _WHITE.sub("", tags.get("i", f"@{domain}")).lower()
+    identity = WHITE.sub("", tags.get("i", f"@{domain}")).lower()
     header, _, body = tags.get("c", "simple/simple").lower().partition("/")
-    signed_at, expires = _number(tags, "t"), _number(tags, "x")
+    signed_at, expires = number(tags, "t"), number(tags, "x")
     at = identity.rpartition("@")[2]
     for is_bad, why in (
         (tags["v"] != "1", "its version is not 1"),
-        (not _NAME.match(domain) or not _NAME.match(selector), "d= or s= is no name"),
+        (not NAME.match(domain) or not NAME.match(selector), "d= or s= is no name"),
         (tags["a"].lower() not in ("rsa-sha256", "ed25519-sha256"), "its algorithm is not used any more"),
         (b"from" not in names, "it does not sign From"),
         (len(names) > limits.DKIM_FIELDS, "it signs too many fields"),
         ("@" not in identity or (at != domain and not at.endswith(f".{domain}")), "i= is not within d="),
-        ("dns/txt" not in _WHITE.sub("", tags.get("q", "dns/txt")).lower().split(":"), "q= is unknown"),
+        ("dns/txt" not in WHITE.sub("", tags.get("q", "dns/txt")).lower().split(":"), "q= is unknown"),
         (header not in ("simple", "relaxed") or body not in ("", "simple", "relaxed"), "c= is unknown"),
         (signed_at is not None and expires is not None and expires <= signed_at, "it ends before it begins"),
     ):
@@ -257,65 +211,8 @@ def _read(value: bytes) -> _Claim:
         names,
         header == "relaxed",
         body == "relaxed",
-        _base64(tags["bh"]),
-        _base64(tags["b"]),
-        _number(tags, "l"),
+        octets(tags["bh"]),
+        octets(tags["b"]),
+        number(tags, "l"),
         expires,
     )
-
-
-def _number(tags: dict[str, str], name: str) -> int | None:
-    if name not in tags:
-        return None
-    if not _NUMBER.match(tags[name]):
-        raise _Broken(f"{name}= is no number")
-    return int(tags[name])
-
-
-def _base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(_WHITE.sub("", text), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise _Broken("it is not base64") from error
-
-
-@lru_cache(maxsize=1024)
-def _key(text: str) -> _Key:
-    """Read a key record. Loading one costs a tenth of a millisecond: they are kept."""
-    if not text.isascii():
-        raise _Broken("its key cannot be read")
-    tags = _tags(text)
-    if "p" not in tags:
-        raise _Broken("there is no such key")
-    if not tags["p"]:
-        raise _Broken("its key was revoked")
-    flags = [flag.strip().lower() for flag in tags.get("t", "").split(":")]
-    if tags.get("v", "DKIM1") != "DKIM1" or ("v" in tags and next(iter(tags)) != "v"):
-        raise _Broken("its key is of another version")
-    if not _lists(tags, "h", "sha256") or not {"*", "email"} & set(_words(tags.get("s", "*"))):
-        raise _Broken("its key is for something else")
-    return _Key(_load(tags.get("k", "rsa").lower(), _base64(tags["p"])), "y" in flags, "s" in flags)
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip(" \t\r\n").lower() for word in text.split(":")]
-
-
-def _lists(tags: dict[str, str], name: str, wanted: str) -> bool:
-    return name not in tags or wanted in _words(tags[name])
-
-
-def _load(kind: str, octets: bytes) -> PublicKey:
-    key: object
-    try:
-        if kind == "ed25519":
-            return ed25519.Ed25519PublicKey.from_public_bytes(octets)
-        # §3.6.1 means the inner form, everybody writes the outer one; OpenSSL's loader reads both.
-        key = serialization.load_der_public_key(octets)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise _Broken("its key cannot be read") from error
-    if kind != "rsa" or not isinstance(key, rsa.RSAPublicKey):
-        raise _Broken("its key is of an unknown kind")
-    if not limits.DKIM_LEAST_BITS <= key.key_size <= limits.DKIM_MOST_BITS:
-        raise _Broken(f"its key has {key.key_size} bits")
-    return key
