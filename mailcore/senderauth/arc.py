@@ -1,0 +1,306 @@
+"""What handled a mail before us, and what it found, under seal: ARC, RFC 8617. (pure)
+
+verify() is a generator that yields questions for DNS (see questions.py). seal() makes the three fields of a
+set of our own, for mail that we pass on. A chain that holds says who passed the mail on, and that nobody
+changed what they said; whether to believe them is another question.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from mailcore import limits
+from mailcore.errors import BadHeader, MailError
+from mailcore.senderauth import dkim
+from mailcore.senderauth.dkim import PrivateKey, relaxed_body, relaxed_field
+from mailcore.senderauth.dkim_key import holds, public_key
+from mailcore.senderauth.dkim_tags import NAME, OWN_B, Broken, number, octets, read_tags
+from mailcore.senderauth.dkim_verify import canonical_field, simple_body
+from mailcore.senderauth.questions import Outcome, Question, Steps
+
+Result = Literal["none", "pass", "fail", "temperror"]
+
+RESULTS, SIGNATURE, SEAL = b"arc-authentication-results", b"arc-message-signature", b"arc-seal"
+_NEXT_FIELD = re.compile(rb"\r\n(?![ \t])")
+_RESULTS_INSTANCE = re.compile(rb"[ \t\r\n]*i[ \t\r\n]*=[ \t\r\n]*([0-9]{1,3})[ \t\r\n]*;")
+_INSTANCE = re.compile(r"[1-9][0-9]?\Z")
+_ALGORITHMS = ("rsa-sha256", "ed25519-sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class ARC:
+    """What came of the chain of one mail.
+
+    instances is how many sets it has; sealers are the domains that sealed them and results what each of them
+    said of the mail (the text of its ARC-Authentication-Results behind the instance), both oldest first and
+    only filled for "pass". oldest_pass is the instance since which nobody changed the mail, 0 for never
+    (§5.2). is_ended: a sealer said cv=fail, and no set may follow. "temperror": DNS could not tell.
+    """
+
+    result: Result
+    instances: int = 0
+    sealers: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+    oldest_pass: int = 0
+    is_ended: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One of the two signed fields of a set, its tags read."""
+
+    name: bytes
+    value: bytes
+    tags: dict[str, str]
+
+    @property
+    def question(self) -> Question:
+        return Question(f"{self.tags['s'].lower()}._domainkey.{self.tags['d'].lower()}", "TXT")
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    results: tuple[bytes, bytes]
+    signature: _Field
+    seal: _Field
+
+
+class _CannotTell(Exception):
+    pass
+
+
+def verify(raw: bytes) -> Steps[ARC]:
+    """Judge the chain of raw, which has CRLF line ends. (§5.2)"""
+    mail = _Mail(raw)
+    count = mail.most()
+    if not count:
+        return ARC("none")
+    try:
+        sets = mail.sets(count)
+        asked = list(dict.fromkeys(one.question for each in sets for one in (each.signature, each.seal)))
+        outcomes = dict(zip(asked, (yield asked), strict=True))
+        mail.check_signature(sets[-1].signature, outcomes)
+        _check_seals(sets, outcomes)
+        oldest = mail.oldest_pass(sets, outcomes)
+    except Broken as error:
+        return ARC("fail", count, is_ended=mail.is_ended(), problem=str(error))
+    except _CannotTell:
+        return ARC("temperror", count, problem="no answer about a key")
+    return ARC(
+        "pass",
+        count,
+        tuple(each.seal.tags["d"].lower() for each in sets),
+        tuple(_text(each.results[1]) for each in sets),
+        oldest,
+    )
+
+
+class _Mail:
+    """A mail as its chain sees it."""
+
+    def __init__(self, raw: bytes) -> None:
+        header, self.body = dkim.split(raw)
+        self.fields: dict[bytes, list[tuple[bytes, bytes]]] = {}
+        for line in _NEXT_FIELD.split(header):
+            name, colon, value = line.partition(b":")
+            if colon:
+                self.fields.setdefault(name.rstrip(b" \t").lower(), []).append((name, value))
+        self._hashes: dict[bool, bytes] = {}
+
+    def most(self) -> int:
+        """How many sets there are, going by the kind of field there is most of."""
+        return max(len(self.fields.get(name, ())) for name in (RESULTS, SIGNATURE, SEAL))
+
+    def is_ended(self) -> bool:
+        """Whether a seal says that the chain failed before: it cannot be mended. (§5.1)"""
+        return any(re.search(rb"(?:\A|;)\s*cv\s*=\s*fail\s*(?:;|\Z)", value) for _, value in self._of(SEAL))
+
+    def _of(self, name: bytes) -> list[tuple[bytes, bytes]]:
+        return self.fields.get(name, [])
+
+    def sets(self, count: int) -> list[_Set]:
+        """The sets, oldest first. Raises Broken unless they are whole and numbered 1 to count. (§5.2, 1-3)"""
+        if count > limits.ARC_SETS:
+            raise Broken("there are too many sets")
+        results: dict[int, tuple[bytes, bytes]] = {}
+        for name, value in self._of(RESULTS):
+            match = _RESULTS_INSTANCE.match(value)
+            if not match:
+                raise Broken("results without an instance")
+            results[int(match[1])] = name, value
+        signatures = self._numbered(SIGNATURE)
+        seals = self._numbered(SEAL)
+        wanted = set(range(1, count + 1))
+        if not wanted == set(results) == set(signatures) == set(seals):
+            raise Broken("a set is not whole")
+        for instance in wanted:
+            cv = seals[instance].tags.get("cv", "")
+            if cv != ("none" if instance == 1 else "pass"):
+                raise Broken(f"set {instance} says cv={cv[:10]}")
+        return [_Set(results[number], signatures[number], seals[number]) for number in sorted(wanted)]
+
+    def _numbered(self, name: bytes) -> dict[int, _Field]:
+        found: dict[int, _Field] = {}
+        for written, value in self._of(name):
+            field = _read(written, value, is_seal=name == SEAL)
+            found[int(field.tags["i"])] = field
+        return found
+
+    def check_signature(self, field: _Field, outcomes: dict[Question, Outcome]) -> None:
+        """Raises Broken when the mail is not what the signature was made for. (§5.2, 4)"""
+        tags = field.tags
+        # DKIM's default is simple/simple; the public vectors and what seals by them mean relaxed.
+        header, _, body = tags.get("c", "relaxed/relaxed").partition("/")
+        if header not in ("simple", "relaxed") or body not in ("", "simple", "relaxed"):
+            raise Broken("c= is unknown")
+        names = [name.strip(" \t\r\n").lower().encode() for name in tags["h"].split(":")]
+        if SEAL in names:
+            raise Broken("a seal is among the signed fields")
+        if len(names) > limits.DKIM_FIELDS:
+            raise Broken("it signs too many fields")
+        if self._body_hash(relaxed=body == "relaxed") != octets(tags["bh"]):
+            raise Broken("the body was changed")
+        left = {name: len(self._of(name)) for name in names}
+        lines = []
+        for name in names:
+            if left[name]:
+                left[name] -= 1
+                lines.append(canonical_field(*self.fields[name][left[name]], relaxed=header == "relaxed"))
+        bare = OWN_B.sub(rb"\1", field.value, count=1)
+        lines.append(canonical_field(field.name, bare, relaxed=header == "relaxed"))
+        _check(field, b"\r\n".join(lines), outcomes, "the header was changed")
+
+    def _body_hash(self, *, relaxed: bool) -> bytes:
+        if relaxed not in self._hashes:
+            body = relaxed_body(self.body) if relaxed else simple_body(self.body)
+            self._hashes[relaxed] = hashlib.sha256(body).digest()
+        return self._hashes[relaxed]
+
+    def oldest_pass(self, sets: Sequence[_Set], outcomes: dict[Question, Outcome]) -> int:
+        """The lowest instance from which on all signatures hold; that of the newest does. (§5.2, 5)"""
+        for instance in range(len(sets) - 1, 0, -1):
+            try:
+                self.check_signature(sets[instance - 1].signature, outcomes)
+            except (Broken, _CannotTell):
+                return instance + 1
+        return 0
+
+
+def _check_seals(sets: Sequence[_Set], outcomes: dict[Question, Outcome]) -> None:
+    """Raises Broken when a seal does not hold: each covers all sets up to its own. (§5.1.1, §5.2, 6)"""
+    lines: list[bytes] = []
+    for each in sets:
+        lines += [relaxed_field(*each.results), relaxed_field(each.signature.name, each.signature.value)]
+        bare = OWN_B.sub(rb"\1", each.seal.value, count=1)
+        sealed = b"\r\n".join([*lines, relaxed_field(each.seal.name, bare)])
+        _check(each.seal, sealed, outcomes, f"the seal of {each.seal.tags['d'][:100]} does not hold")
+        lines.append(relaxed_field(each.seal.name, each.seal.value))
+
+
+def _check(field: _Field, signed: bytes, outcomes: dict[Question, Outcome], problem: str) -> None:
+    outcome = outcomes[field.question]
+    if isinstance(outcome, MailError) and outcome.retry:
+        raise _CannotTell
+    records = [] if isinstance(outcome, MailError) else outcome
+    key = public_key(records).key
+    if isinstance(key, rsa.RSAPublicKey) != (field.tags["a"] == "rsa-sha256"):
+        raise Broken("the key is of another kind")
+    if not holds(key, octets(field.tags["b"]), signed):
+        raise Broken(problem)
+
+
+def _read(name: bytes, value: bytes, *, is_seal: bool) -> _Field:
+    if len(value) > limits.DKIM_SIGNATURE_OCTETS:
+        raise Broken("a field is too long")
+    try:
+        tags = read_tags(value.decode("ascii"))
+    except UnicodeDecodeError as error:
+        raise Broken("it is not ASCII") from error
+    needed = ("i", "a", "b", "d", "s", "cv") if is_seal else ("i", "a", "b", "bh", "d", "s")
+    number(tags, "t")
+    for is_bad, why in (
+        (any(not tags.get(tag) for tag in needed), "a tag is missing"),
+        (not _INSTANCE.match(tags.get("i", "")), "i= is no instance"),
+        (tags.get("a") not in _ALGORITHMS, "its algorithm is not used any more"),
+        (not NAME.match(tags.get("d", "")) or not NAME.match(tags.get("s", "")), "d= or s= is no name"),
+        (is_seal and "h" in tags, "a seal has no h="),
+        (not is_seal and "h" not in tags, "it has no h="),
+    ):
+        if is_bad:
+            raise Broken(why)
+    octets(tags["b"])
+    return _Field(name, value, tags)
+
+
+def _text(value: bytes) -> str:
+    return " ".join(value.partition(b";")[2].decode("ascii", "replace").split())
+
+
+# --- Sealing (§5.1) ----------------------------------------------------------------------------------------
+
+
+def seal(
+    raw: bytes, chain: ARC, *, results: bytes, domain: str, selector: str, key: PrivateKey, timestamp: int
+) -> bytes:
+    """The three fields of our set, each with its CRLF, to be put in front of raw.
+
+    raw is the mail as it leaves, with CRLF line ends; chain is what verify() said of it as it came. results
+    is the value of our Authentication-Results for it: "mx.example.org; spf=pass ...". Empty where no set may
+    be added: the chain had ended or is full, or could not be judged. Raises BadHeader as dkim.sign() does.
+    """
+    instance = chain.instances + 1
+    if chain.is_ended or chain.result == "temperror" or instance > limits.ARC_SETS:
+        return b""
+    cv = {"none": b"none", "pass": b"pass"}.get(chain.result, b"fail")
+    aar = b"ARC-Authentication-Results: i=%d; " % instance + results.strip(b" \t\r\n")
+    who = [b"d=%b; " % domain.encode("ascii"), b"s=%b; " % selector.encode("ascii"), b"t=%d; " % timestamp]
+    algorithm = b"rsa-sha256" if isinstance(key, rsa.RSAPrivateKey) else b"ed25519-sha256"
+    first = [b"i=%d; " % instance, b"a=%b; " % algorithm]
+
+    header, body = dkim.split(raw)
+    names, lines = dkim.to_sign(header, also=(b"dkim-signature",))
+    if len(names) > limits.DKIM_FIELDS:
+        raise BadHeader("Too many header fields to sign")
+    body_hash = base64.b64encode(hashlib.sha256(relaxed_body(body)).digest())
+    listed = [b"h=" + names[0], *(b":" + name for name in names[1:]), b"; "]
+    ams = _signed(
+        b"ARC-Message-Signature",
+        [*first, b"c=relaxed/relaxed; ", *who, *listed, b"bh=%b;" % body_hash],
+        lines,
+        key,
+    )
+    before = [] if cv == b"fail" else _sets_before(raw, chain.instances)  # §5.1.2: then only our own set
+    own = [_relaxed(aar), _relaxed(ams)]
+    ars = _signed(b"ARC-Seal", [*first, b"cv=%b; " % cv, *who[:2], who[2].rstrip(b" ")], [*before, *own], key)
+    return b"".join(field + b"\r\n" for field in (ars, ams, aar))
+
+
+def _signed(name: bytes, tokens: list[bytes], lines: Sequence[bytes], key: PrivateKey) -> bytes:
+    field = name + b": " + dkim.fold(tokens, len(name) + 2) + b"\r\n b="
+    value = base64.b64encode(dkim.signature(key, b"\r\n".join([*lines, _relaxed(field)])))
+    return field + b"\r\n ".join(value[start : start + 70] for start in range(0, len(value), 70))
+
+
+def _relaxed(field: bytes) -> bytes:
+    name, _, value = field.partition(b":")
+    return relaxed_field(name, value)
+
+
+def _sets_before(raw: bytes, count: int) -> list[bytes]:
+    return [
+        relaxed_field(name, value)
+        for each in (_Mail(raw).sets(count) if count else ())
+        for name, value in (
+            each.results,
+            (each.signature.name, each.signature.value),
+            (each.seal.name, each.seal.value),
+        )
+    ]
