@@ -15,7 +15,7 @@ from celery import shared_task
 from mailcore import limits
 from mailcore.outside import clock, machine
 from mailcore.postman import postman
-from mailcore.services import closing, domains, events, queue, storage, textindex
+from mailcore.services import closing, domains, events, queue, storage, suppressions, textindex
 
 _indexing = threading.Lock()
 
@@ -82,10 +82,11 @@ def tidy_text() -> None:
 
 @shared_task
 def prune() -> None:
-    """Forget events, changes and finished submissions that are older than they are kept."""
+    """Forget events, changes, finished submissions and suppressions that are older than they are kept."""
     _until_done(events.prune)
     _until_done(storage.prune_changes)
     _until_done(storage.prune_submissions)
+    suppressions.prune()
 
 
 class _Pause:

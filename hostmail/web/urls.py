@@ -11,6 +11,7 @@ from hostmail.web import (
     overview,
     passwords,
     recovery,
+    suppressions,
     tokens,
 )
 
@@ -18,4 +19,5 @@ app_name = "web"
 urlpatterns = [
     *overview.routes, *domains.routes, *mailboxes.routes, *access.routes, *aliases.routes, *groups.routes,
     *members.routes, *events.routes, *tokens.routes, *passwords.routes, *recovery.routes,
+    *suppressions.routes,
 ]  # fmt: skip

@@ -20,7 +20,7 @@ from mailcore.message.address import parse_path
 from mailcore.models import Submission
 from mailcore.outside import clock
 from mailcore.secrets import random_id
-from mailcore.services import addresses, delivery, messages, outbound, queue
+from mailcore.services import addresses, delivery, messages, outbound, queue, suppressions
 from mailcore.services.messages import Filed, Mail, Unit
 
 Steps: TypeAlias = Generator[Unit, list[Filed], str]
@@ -66,7 +66,7 @@ def accept_recipient(transaction: Transaction, address: str) -> Recipient:
         return Recipient(address, addresses.Route(addresses.Kind.MAILBOXES, address, sent.tenant_id), sent)
     route = addresses.route(path)
     addresses.judge(route)
-    return Recipient(address, route)
+    return Recipient(address, suppressions.spared(route))
 
 
 def receive(transaction: Transaction, raw: bytes) -> Steps:

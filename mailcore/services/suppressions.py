@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import replace
 
 from django.db import transaction
 
 from mailcore import limits
-from mailcore.errors import BadValue, NotFound, Suppressed
+from mailcore.errors import BadValue, NoSuchAddress, NotFound, Suppressed
 from mailcore.message.address import parse_path
 from mailcore.models import Suppression, Tenant, User
 from mailcore.outside import clock
 from mailcore.secrets import random_id
 from mailcore.services import audit, races, sql
+from mailcore.services.addresses import Route
 
 # Bad mailbox, bad syntax of it, moved away, null MX (RFC 7505), disabled. (RFC 3463 §3.2, §3.3)
 HARD = frozenset({"5.1.1", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
@@ -83,6 +85,22 @@ def among(tenant_id: int, addresses: Iterable[str]) -> set[str]:
         (tenant_id, *by_key, sql.moment(clock.now())),
     )
     return {by_key[address] for (address,) in rows}
+
+
+def spared(route: Route) -> Route:
+    """A route without the addresses outside that its tenant's mail does not go to.
+
+    Raises NoSuchAddress when nothing is left: better refused at once than taken and lost.
+    """
+    if not route.outside or route.tenant_id is None:
+        return route
+    suppressed = among(route.tenant_id, route.outside)
+    if not suppressed:
+        return route
+    outside = tuple(address for address in route.outside if address not in suppressed)
+    if not outside and not route.hops:
+        raise NoSuchAddress("What this address leads to does not take mail any more")
+    return replace(route, outside=outside)
 
 
 def add(

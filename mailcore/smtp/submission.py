@@ -192,7 +192,8 @@ class SubmissionProtocol(Protocol):
         if len(envelope.rcpt_tos) >= limits.SMTP_RECIPIENTS:
             raise TooManyRecipients
         _check_utf8(address, envelope)
-        accepted = await self.maild.look(outbound.accept_recipient, address)
+        assert self.login is not None
+        accepted = await self.maild.look(outbound.accept_recipient, address, self.login.tenant_id)
         self.recipients.append(accepted)
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"

@@ -35,7 +35,7 @@ from mailcore.models import Domain, Mailbox, Submission
 from mailcore.outside import clock
 from mailcore.secrets import random_id
 from mailcore.senderauth import dkim
-from mailcore.services import addresses, delivery, domains, events, messages, queue, sql
+from mailcore.services import addresses, delivery, domains, events, messages, queue, sql, suppressions
 from mailcore.services.messages import Filed, Filing, Mail, Prepared, Unit
 from mailcore.services.outbound import author
 
@@ -104,16 +104,18 @@ class Sender:
         return Sender(row[0], row[1], bool(row[2]), bool(row[3])) if row else self
 
 
-def accept_recipient(address: str) -> Recipient:
-    """Where mail for address goes; outside it need only be an address.
+def accept_recipient(address: str, tenant_id: int | None = None) -> Recipient:
+    """Where mail of a tenant for address goes; outside it need only be an address that takes its mail.
 
-    Raises BadAddress, and for addresses here NoSuchAddress, MailboxSuspended, TenantSuspended, OverQuota,
-    Loop.
+    Raises BadAddress, Suppressed, and for addresses here NoSuchAddress, MailboxSuspended, TenantSuspended,
+    OverQuota, Loop.
     """
     path = parse_path(address)
     route = addresses.route(path)
     if route.is_ours:
-        addresses.judge(route)
+        route = suppressions.spared(addresses.judge(route))
+    elif tenant_id is not None:
+        suppressions.check(tenant_id, str(path))
     return Recipient(str(path), route)
 
 
@@ -169,7 +171,7 @@ def submit(
     accepted = []
     for recipient in recipients:
         try:
-            accepted.append(accept_recipient(recipient))
+            accepted.append(accept_recipient(recipient, mailbox.tenant_id))
         except MailError as error:
             raise type(error)(f"{recipient}: {error.public}") from error
     origin = Origin(mailbox.pk, user_id, source, reverse_path, key=key, file_sent=file_sent)

@@ -5,10 +5,10 @@ import datetime as dt
 import pytest
 
 from mailcore import limits
-from mailcore.errors import BadAddress, BadValue, NotFound, Suppressed
+from mailcore.errors import BadAddress, BadValue, NoSuchAddress, NotFound, Suppressed
 from mailcore.models import AuditEntry, Suppression
 from mailcore.outside import clock as clock_door
-from mailcore.services import suppressions
+from mailcore.services import addresses, inbound, outbound, suppressions
 from tests.cast import Cast
 from tests.fakes import FakeClock
 
@@ -90,3 +90,41 @@ def test_is_taken_off_once(cast):
     suppressions.check(cast.alice.tenant.pk, BOB)
     with pytest.raises(NotFound):
         suppressions.remove(row, actor=cast.alice.user)
+
+
+def test_a_suppressed_recipient_is_refused_with_the_reason(cast):
+    bounce(cast)
+    tenant_id = cast.alice.tenant.pk
+    with pytest.raises(Suppressed) as refused:
+        outbound.accept_recipient(BOB, tenant_id)
+    assert refused.value.smtp_reply().startswith(
+        "550 5.1.1 Its host refused mail for this address for good on"
+    )
+    with pytest.raises(Suppressed, match=BOB):
+        outbound.submit(
+            cast.alice.mailbox, b"From: alice@acme.test\r\n\r\n", [BOB], user_id=cast.alice.user.pk,
+            source="webmail", reverse_path=cast.alice.address,
+        )  # fmt: skip
+    assert outbound.accept_recipient("eve@example.org", tenant_id)
+    assert outbound.accept_recipient(BOB, cast.charlie.tenant.pk)
+
+
+def accepted(address):
+    transaction = inbound.Transaction("192.0.2.7", "mx", "ESMTP", "", "", "ann@else.test")
+    return inbound.accept_recipient(transaction, address).route
+
+
+def test_an_alias_goes_on_to_its_other_targets(cast):
+    addresses.add_alias(cast.alice.tenant, "out@acme.test", [BOB, "eve@example.org"], actor=None)
+    bounce(cast)
+    assert accepted("out@acme.test").outside == ("eve@example.org",)
+    bounce(cast, address="eve@example.org")
+    with pytest.raises(NoSuchAddress):
+        accepted("out@acme.test")
+
+
+def test_an_alias_goes_on_to_mailboxes_when_what_is_outside_is_suppressed(cast):
+    addresses.add_alias(cast.alice.tenant, "both@acme.test", [BOB, cast.alice.address], actor=None)
+    bounce(cast)
+    route = accepted("both@acme.test")
+    assert (route.outside, [hop.mailbox_id for hop in route.hops]) == ((), [cast.alice.mailbox.pk])
