@@ -265,6 +265,7 @@ INVITATION_SECONDS = 7 * 24 * 3600
 # A sliding window lets through twice its limit in the worst hour, and some tries run at the same time.
 
 LOGIN_WINDOW_SECONDS = 3600
+SCRAM_ITERATIONS = 100_000  # of PBKDF2; RFC 7677 §4 wants 4096 at least. Some 30 ms, on the client's side too
 LOGIN_TRIES_PAIR = 28  # wrong ones for one name from one address; the same one again does not count
 LOGIN_TRIES_NAME = 290  # for one name from everywhere it does not usually come from
 LOGIN_TRIES_NETWORK = 300  # for any name from one /24 or /64; an office has many people

@@ -1,13 +1,19 @@
-"""SASL on the wire (RFC 4422): base64 answers, and the one mechanism that needs no conversation. Pure.
+"""SASL on the wire (RFC 4422): base64 answers, mechanisms, and the one that needs no conversation. Pure.
 
-Called by the login commands of POP3 and by whoever else speaks AUTH.
+Called by the login commands of POP3 and by whoever else speaks AUTH. SCRAM's messages are in scram.py.
 """
 
 from __future__ import annotations
 
 import binascii
 
+from mailcore import scram
 from mailcore.errors import BadSyntax, LoginFailed
+
+
+def scram_mechanisms(endpoint: bytes) -> tuple[str, ...]:
+    """What is offered of SCRAM; endpoint is what the TLS channel can be bound by, b"" if it cannot."""
+    return (scram.MECHANISM, scram.PLUS) if endpoint else (scram.MECHANISM,)
 
 
 def decode(answer: bytes) -> bytes:

@@ -40,7 +40,7 @@ from mailcore.imap.session import (
 from mailcore.imap.turns import ENDED, Running, turn
 from mailcore.imap.wire import parser, receiver, responses
 from mailcore.imap.wire.receiver import Continue, Received, Receiver, Refused
-from mailcore.outside import doorbell, reach
+from mailcore.outside import doorbell, reach, tls
 
 if TYPE_CHECKING:
     from mailcore.imap.server import Imap
@@ -94,6 +94,7 @@ class Connection(asyncio.Protocol):
         self.transport.set_write_buffer_limits(limits.IMAP_WRITE_BUFFER_OCTETS)
         peer = transport.get_extra_info("peername")
         self.peer = self.session.surroundings.peer = str(peer[0]) if peer else ""
+        self.session.surroundings.endpoint = tls.endpoint_of(transport)
         if not self.imap.came(self):
             self.say_bye("Too many connections, please try again later", code=b"UNAVAILABLE")
             return
@@ -511,6 +512,7 @@ class Connection(asyncio.Protocol):
         surroundings = self.session.surroundings
         surroundings.is_tls = surroundings.may_login = True
         surroundings.can_starttls = False
+        surroundings.endpoint = tls.endpoint_of(transport)
         self._brought(None)
 
 

@@ -142,6 +142,8 @@ class Surroundings:
     max_message: int
     # Raises Busy when a mailbox has too many sessions.
     admit: Callable[[Login], None] = lambda login: None
+    # What the TLS channel can be bound by (RFC 5929 §4); empty without TLS.
+    endpoint: bytes = b""
 
 
 class Session:

@@ -18,6 +18,7 @@ from mailcore.models.submission import Submission
 from mailcore.models.suppression import Suppression
 from mailcore.models.tenant import Tenant
 from mailcore.models.user import ApiToken, Invitation, Membership, Role, User
+from mailcore.models.verifier import Verifier
 
 __all__ = [
     "ALL_RIGHTS",
@@ -58,4 +59,5 @@ __all__ = [
     "Tenant",
     "ThreadRef",
     "User",
+    "Verifier",
 ]

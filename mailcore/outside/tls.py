@@ -6,6 +6,7 @@ client_context() is for connections to others; judge() says what a certificate w
 have to be good (opportunistic TLS, RFC 7435).
 """
 
+import asyncio
 import contextlib
 import datetime as dt
 import fcntl
@@ -16,6 +17,7 @@ import re
 import ssl
 import threading
 import warnings
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -177,8 +179,34 @@ def _fresh_server_context(cert: Path, key: Path) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.load_cert_chain(cert, key)
+    pem = b""
+    while pem != (pem := cert.read_bytes()):  # what was loaded is what was read
+        context.load_cert_chain(cert, key)
+    _endpoints[context] = _endpoint(pem)
     return context
+
+
+_endpoints: weakref.WeakKeyDictionary[ssl.SSLContext, bytes] = weakref.WeakKeyDictionary()
+
+
+def _endpoint(pem: bytes) -> bytes:
+    """The certificate's hash, by the function of its own signature but no weaker than SHA-256.
+
+    Empty where that names none (RFC 5929 §4.1).
+    """
+    certificate = x509.load_pem_x509_certificate(pem)
+    algorithm = certificate.signature_hash_algorithm
+    if algorithm is None:
+        return b""
+    if isinstance(algorithm, hashes.MD5 | hashes.SHA1):
+        algorithm = hashes.SHA256()
+    return certificate.fingerprint(algorithm)
+
+
+def endpoint_of(transport: asyncio.BaseTransport | None) -> bytes:
+    """What a connection to us can be bound to, tls-server-end-point (RFC 5929 §4); empty without TLS."""
+    connection = transport.get_extra_info("ssl_object") if transport is not None else None
+    return _endpoints.get(connection.context, b"") if connection is not None else b""
 
 
 class _Follower:

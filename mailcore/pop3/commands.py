@@ -7,6 +7,7 @@ to call a service.
 from __future__ import annotations
 
 import logging
+from base64 import b64encode
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -36,7 +37,7 @@ from mailcore.pop3.session import (
     State,
     Work,
 )
-from mailcore.services import mailboxes, maildrops, messages
+from mailcore.services import doors, mailboxes, maildrops, messages
 from mailcore.services.messages import Octets
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ def capa(session: Session, command: wire.Command) -> Handler:
     """RFC 2449 §5: what is honoured here and now."""
     words = [b"TOP", b"UIDL", b"PIPELINING", b"RESP-CODES", b"AUTH-RESP-CODE", b"EXPIRE NEVER"]
     if session.surroundings.may_login:
-        words += [b"USER", b"SASL PLAIN"]
+        words += [b"USER", b"SASL " + b" ".join(_mechanisms(session))]
     if session.maildrop is None and session.surroundings.can_starttls:
         words.append(b"STLS")
     words.append(b"IMPLEMENTATION Hostmail")
@@ -167,23 +168,47 @@ def pass_(session: Session, command: wire.Command) -> Handler:
         name, password = session.take_name().decode(), command.words[0].decode()
     except UnicodeDecodeError as error:
         raise LoginFailed from error
-    yield from _log_in(session, name, password)
+    yield from _log_in(session, enter, name, password)
 
 
 @command("AUTH", State.AUTHORIZATION)
 def auth(session: Session, command: wire.Command) -> Handler:
     """RFC 5034. Without a mechanism the list, as clients from before the RFC ask."""
     if not command.words:
-        yield wire.ok() + wire.listing([b"PLAIN"] if session.surroundings.may_login else [])
+        yield wire.ok() + wire.listing(_mechanisms(session) if session.surroundings.may_login else [])
         return
     mechanism, *initial = command.words
-    if mechanism.upper() != b"PLAIN":
+    if mechanism.upper() not in _mechanisms(session):
         raise BadSyntax("That mechanism is not supported")
     _login_allowed(session)
-    answer: bytes = initial[0] if initial else (yield Ask(wire.challenge(b"")))
+    first = sasl.decode(initial[0]) if initial else (yield from _ask(b""))
+    if mechanism.upper() == b"PLAIN":
+        yield from _log_in(session, enter, *sasl.plain(first))
+    else:
+        yield from _scram(session, mechanism.upper().decode(), first)
+
+
+def _mechanisms(session: Session) -> list[bytes]:
+    return [b"PLAIN", *(name.encode() for name in sasl.scram_mechanisms(session.surroundings.endpoint))]
+
+
+def _ask(challenge: bytes) -> Generator[bytes | Request, Any, bytes]:
+    answer = yield Ask(wire.challenge(b64encode(challenge)))
     if answer == b"*":
         raise BadSyntax("Given up, as you wish")
-    yield from _log_in(session, *sasl.plain(sasl.decode(answer)))
+    return sasl.decode(answer) if answer else b""
+
+
+def _scram(session: Session, mechanism: str, first: bytes) -> Handler:
+    """RFC 5802 §5. What proves us is a challenge, which an empty line answers (RFC 5034 §4)."""
+    surroundings = session.surroundings
+    exchange = mailboxes.Exchange(mechanism, peer=surroundings.peer, endpoint=surroundings.endpoint)
+    challenge = yield from _work(exchange.first, first)
+    signature = yield from _work(exchange.final, (yield from _ask(challenge)))
+    if (yield from _ask(signature)):
+        raise BadSyntax("Nothing is left to be said")
+    assert exchange.login is not None
+    yield from _log_in(session, come_in, exchange.login)
 
 
 def _login_allowed(session: Session) -> None:
@@ -191,20 +216,29 @@ def _login_allowed(session: Session) -> None:
         raise LoginTooWeak
 
 
-def _log_in(session: Session, name: str, password: str) -> Handler:
+def _log_in(session: Session, way: Callable[..., None], *arguments: object) -> Handler:
     session.name = None
+    yield from _work(way, session, *arguments)
+    yield wire.ok(_summary(session))
+
+
+def _work(function: Callable[..., Any], *arguments: object) -> Generator[bytes | Request, Any, Any]:
+    """What function returns; who guessed wrong waits."""
     try:
-        yield Work(enter, (session, name, password))
+        return (yield Work(function, arguments))
     except LoginFailed as error:
         if error.wait_seconds:
             yield Pause(error.wait_seconds)
         raise
-    yield wire.ok(_summary(session))
 
 
 def enter(session: Session, name: str, password: str) -> None:
-    """Check the password, take the mailbox for this session alone, and list what is in it."""
-    login = mailboxes.authenticate(name, password, protocol="pop3", peer=session.surroundings.peer)
+    """Check the password and come in."""
+    come_in(session, mailboxes.authenticate(name, password, protocol="pop3", peer=session.surroundings.peer))
+
+
+def come_in(session: Session, login: doors.Login) -> None:
+    """Take the mailbox for this session alone, and list what is in it."""
     lease = leases.take("pop3", login.mailbox_id)
     if lease is None:
         raise MailboxInUse

@@ -21,7 +21,7 @@ from django.db import connection as database
 
 from mailcore import limits
 from mailcore.errors import BadSyntax, Busy
-from mailcore.outside import leases, reach
+from mailcore.outside import leases, reach, tls
 from mailcore.pop3 import commands, wire
 from mailcore.pop3.session import (
     Ask,
@@ -198,6 +198,7 @@ class Connection(asyncio.Protocol):
         self.transport.set_write_buffer_limits(limits.POP3_TURN_OCTETS)
         peer = transport.get_extra_info("peername")
         self.peer = self.session.surroundings.peer = str(peer[0]) if peer else ""
+        self.session.surroundings.endpoint = tls.endpoint_of(transport)
         if not self.pop3.came(self):
             self._say(wire.err(Busy("Too many connections, please try again later").pop3_text()))
             self.close()
@@ -440,6 +441,7 @@ class Connection(asyncio.Protocol):
             self.connection_lost(None)
             return
         self.transport = transport
+        self.session.surroundings.endpoint = tls.endpoint_of(transport)
         transport.set_write_buffer_limits(limits.POP3_TURN_OCTETS)
         self.is_reading = True
         self._brought(None)

@@ -100,6 +100,8 @@ class Surroundings:
     may_login: bool
     can_starttls: bool
     budget: Budget
+    # What the TLS channel can be bound by (RFC 5929 §4); empty without TLS.
+    endpoint: bytes = b""
 
 
 class Session:

@@ -20,7 +20,7 @@ from mailcore.errors import MailboxSuspended, TenantSuspended
 from mailcore.message.address import Path
 from mailcore.models import ALL_RIGHTS, AppPassword, Mailbox, Rights, Tenant, User
 from mailcore.outside import clock
-from mailcore.services import addresses, logins, races, sql
+from mailcore.services import addresses, logins, races, sql, verifiers
 
 # Without 0, 1, i, l, o, which people mistake; 20 of these 31 letters are 99 bits.
 APP_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -49,7 +49,7 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class _Door:
+class Door:
     """What a login name leads to, read anew at every login. All zeros for a name nobody has."""
 
     mailbox_id: int = 0
@@ -69,8 +69,7 @@ def authenticate(login: str, password: str, *, protocol: str, peer: str | None) 
     name exists or not. Raises LoginFailed (hold the answer back for its wait_seconds), LoginThrottled,
     and once the password was right MailboxSuspended, TenantSuspended.
     """
-    path = addresses.login_path(login)
-    name = str(path) if path else login[: limits.ADDRESS_OCTETS].casefold()
+    path, name = _path_and_name(login)
     logins.check(name, peer)
     if not password or len(password.encode("utf-8", "surrogatepass")) > limits.PASSWORD_OCTETS:
         raise logins.failed(name, peer)
@@ -79,12 +78,42 @@ def authenticate(login: str, password: str, *, protocol: str, peer: str | None) 
     came = _from_memory(known, door, name) if known else None
     if came is None:
         came = _by_password(door, name, password, peer)
-    logins.succeeded(name, peer)
+    return admit(door, came, peer)
+
+
+def admit(door: Door, came: Login, peer: str | None) -> Login:
+    """Let in who has proven who they are. Raises MailboxSuspended, TenantSuspended."""
+    logins.succeeded(came.address, peer)
     if door.tenant_state != Tenant.State.ACTIVE:
         raise TenantSuspended
     if door.mailbox_state != Mailbox.State.ACTIVE:
         raise MailboxSuspended
     return replace(came, rights=_rights(came))
+
+
+def door_of(login: str) -> tuple[str, Door]:
+    """The name that failures count for, and what is behind it now."""
+    path, name = _path_and_name(login)
+    return name, _door(path)
+
+
+def _path_and_name(login: str) -> tuple[Path | None, str]:
+    path = addresses.login_path(login)
+    return path, str(path) if path else login[: limits.ADDRESS_OCTETS].casefold()
+
+
+def came_by_proof(door: Door, name: str, proven: verifiers.Candidate) -> Login | None:
+    """Who has proven to know that password; None when it opens this door no more (services/scram.py)."""
+    via = PASSWORD if proven.app_password_id is None else APP_PASSWORD
+    if via == PASSWORD and (
+        proven.user_id != door.owner_id or proven.made_of != verifiers.fingerprint(door.owner_password)
+    ):
+        return None
+    came = Login(
+        proven.user_id, door.mailbox_id, door.tenant_id, name, via, proven.app_password_id,
+        proven.login_version,
+    )  # fmt: skip
+    return came if _is_good(came) else None
 
 
 def _rights(login: Login) -> int:
@@ -97,7 +126,7 @@ def _rights(login: Login) -> int:
     return int(row[0]) if row else 0
 
 
-def _door(path: Path | None) -> _Door:
+def _door(path: Path | None) -> Door:
     row = None
     if path is not None:
         row = sql.row(_DOOR, (path.local, path.domain))
@@ -106,8 +135,8 @@ def _door(path: Path | None) -> _Door:
             found = addresses.resolve_login(str(path))
             row = sql.row(_DOOR_OF_MAILBOX, (found[0],)) if found else None
     if row is None or row[3] == Mailbox.State.CLOSING:
-        return _Door()
-    return _Door(row[1], row[2], row[3], row[4], row[5] or 0, row[6], row[7] or 0, bool(row[8]))
+        return Door()
+    return Door(row[1], row[2], row[3], row[4], row[5] or 0, row[6], row[7] or 0, bool(row[8]))
 
 
 _WHO = " m.id, m.tenant_id, m.state, t.state, p.id, p.password, p.login_version, p.is_active"
@@ -125,7 +154,7 @@ _DOOR = (
 _DOOR_OF_MAILBOX = f"SELECT 0, {_WHO} FROM mailbox m{_OWNER} WHERE m.id = %s"
 
 
-def _from_memory(known: logins.Known, door: _Door, name: str) -> Login | None:
+def _from_memory(known: logins.Known, door: Door, name: str) -> Login | None:
     if known.mailbox_id != door.mailbox_id:
         return None
     if known.via == PASSWORD and known.encoded != door.owner_password:
@@ -137,16 +166,21 @@ def _from_memory(known: logins.Known, door: _Door, name: str) -> Login | None:
     return came if _is_good(came) else None
 
 
-def _by_password(door: _Door, name: str, password: str, peer: str | None) -> Login:
+def _by_password(door: Door, name: str, password: str, peer: str | None) -> Login:
     app = _app_password(door.mailbox_id, password)
     if app is not None:
         app_id, user_id, version = app
         came = Login(user_id, door.mailbox_id, door.tenant_id, name, APP_PASSWORD, app_id, version)
         _note_use(app_id, peer)
+        if not verifiers.is_there_of_app(app_id):
+            letters = password.replace("-", "").replace(" ", "").lower()
+            verifiers.write_of_app(AppPassword.objects.get(pk=app_id), letters)
     else:
         _try_password(door, name, password, peer)
         owner = door.owner_id
         came = Login(owner, door.mailbox_id, door.tenant_id, name, PASSWORD, None, door.owner_version)
+        if not verifiers.is_there(door.mailbox_id, owner, door.owner_password or ""):
+            verifiers.write(door.mailbox_id, owner, password, door.owner_password or "")
     encoded = door.owner_password if came.via == PASSWORD else None
     known = logins.Known(
         came.mailbox_id, came.user_id, came.login_version, encoded, came.via, came.app_password_id,
@@ -156,7 +190,7 @@ def _by_password(door: _Door, name: str, password: str, peer: str | None) -> Log
     return came
 
 
-def _try_password(door: _Door, name: str, password: str, peer: str | None) -> None:
+def _try_password(door: Door, name: str, password: str, peer: str | None) -> None:
     """Return if password is the owner's and may be used here; raise LoginFailed, LoginThrottled, Busy."""
     may = door.owner_is_active and not has_second_factor(door.owner_id)
     # A right password that may not be used here is remembered, counted and timed as a wrong one is.
@@ -171,7 +205,7 @@ def _try_password(door: _Door, name: str, password: str, peer: str | None) -> No
         raise logins.failed(name, peer)
 
 
-def _password_is_right(door: _Door, name: str, password: str, peer: str | None) -> bool:
+def _password_is_right(door: Door, name: str, password: str, peer: str | None) -> bool:
     try:
         password.encode()
     except UnicodeEncodeError:

@@ -41,9 +41,10 @@ from mailcore.models import (
     User,
 )
 from mailcore.outside import clock, doorbell, worker
-from mailcore.services import addresses, audit, doors, races, sql, users
+from mailcore.services import addresses, audit, doors, races, sql, users, verifiers
 from mailcore.services.doors import Login, authenticate, has_second_factor, is_still_good
 from mailcore.services.messages.locked import FOLDER_NAMES, lock_mailboxes, make_folder, write_back
+from mailcore.services.scram import Exchange
 
 # --- Making ----------------------------------------------------------------------------------------------
 
@@ -81,7 +82,11 @@ def create(
         users.check_password(password, strict=actor is not None)
         encoded = make_password(password)
     with races.change(AlreadyExists(f"{path} exists already")):
-        return _create(tenant, path, name, encoded, owner, quota_octets, kind, actor)
+        made = _create(tenant, path, name, encoded, owner, quota_octets, kind, actor)
+    person = owner_of(made) if password is not None else None
+    if person is not None and password is not None and encoded is not None:
+        verifiers.write(made.pk, person.pk, password, encoded)
+    return made
 
 
 def create_many(tenant: Tenant, wanted: Sequence[New], *, actor: User | None) -> list[Mailbox | MailError]:
@@ -424,7 +429,8 @@ def add_app_password(user: User, mailbox: Mailbox, name: str) -> tuple[AppPasswo
             user=user, mailbox=mailbox, name=name, secret_hash=doors.app_hash(letters)
         )
         audit.record(user, "app_password.add", made, tenant=mailbox.tenant, data={"mailbox": str(mailbox)})
-    return made, "-".join(letters[start : start + 5] for start in range(0, 20, 5))
+    verifiers.write_of_app(made, letters)
+    return made, verifiers.shown(letters)
 
 
 def revoke_app_password(app_password: AppPassword, *, actor: User | None) -> None:
@@ -437,6 +443,7 @@ def revoke_app_password(app_password: AppPassword, *, actor: User | None) -> Non
 
 
 __all__ = [
+    "Exchange",
     "Login",
     "New",
     "add_app_password",

@@ -19,7 +19,7 @@ from mailcore.errors import AlreadyExists, BadAddress, BadValue, NotAllowedNow
 from mailcore.message.address import normalise_local, parse_path, quote_local
 from mailcore.models import ApiToken, AppPassword, Membership, Metadata, Role, Tenant, User
 from mailcore.outside import clock
-from mailcore.services import addresses, audit, races, sql
+from mailcore.services import addresses, audit, races, sql, verifiers
 
 TOKEN_PREFIX = "hm_"  # noqa: S105 - lets a leaked one be found
 TOKEN_SEEN_SECONDS = 300  # last_used_at is no more exact: a write for every request would be the price
@@ -96,6 +96,7 @@ def set_password(user: User, password: str, *, actor: User | None) -> None:
     with races.change():
         User.objects.filter(pk=user.pk).update(password=encoded, login_version=F("login_version") + 1)
         audit.record(actor, "user.password", user)
+    verifiers.write_everywhere(user, password, encoded)
     user.refresh_from_db(fields=["password", "login_version"])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from aiosmtpd.smtp import Envelope, Session
@@ -23,7 +24,7 @@ from mailcore.errors import (
 )
 from mailcore.message.address import parse_path
 from mailcore.models import Submission
-from mailcore.outside import reach
+from mailcore.outside import reach, tls
 from mailcore.services import doors, mailboxes, outbound
 from mailcore.services.messages import Unit
 from mailcore.smtp.mx import protocol_word
@@ -66,7 +67,12 @@ class SubmissionProtocol(Protocol):
     # --- signing in -------------------------------------------------------------------------------------
 
     def offered_mechanisms(self) -> list[str]:
-        return ["PLAIN", "LOGIN"] if self._is_private() and not self._is_signed_in() else []
+        if not self._is_private() or self._is_signed_in():
+            return []
+        return ["PLAIN", "LOGIN", *sasl.scram_mechanisms(self._endpoint())]
+
+    def _endpoint(self) -> bytes:
+        return tls.endpoint_of(self.transport) if self.over_tls else b""
 
     def _is_signed_in(self) -> bool:
         return self.session is not None and bool(self.session.authenticated)
@@ -89,11 +95,13 @@ class SubmissionProtocol(Protocol):
             await self.push(LoginTooWeak().smtp_reply())
             return
         try:
-            if mechanism.upper() == "PLAIN":
-                name, password = sasl.plain(await self._answer(initial.strip(" "), b""))
+            if mechanism.upper() in sasl.scram_mechanisms(self._endpoint()):
+                login = await self._scram(mechanism.upper(), initial.strip(" "))
+            elif mechanism.upper() == "PLAIN":
+                login = await self._by_password(*sasl.plain(await self._answer(initial.strip(" "), b"")))
             elif mechanism.upper() == "LOGIN":
                 name = _text(await self._answer(initial.strip(" "), b"VXNlcm5hbWU6"))
-                password = _text(await self._answer("", b"UGFzc3dvcmQ6"))
+                login = await self._by_password(name, _text(await self._answer("", b"UGFzc3dvcmQ6")))
             else:
                 known = arg is not None
                 await self.push(
@@ -104,10 +112,23 @@ class SubmissionProtocol(Protocol):
             await self.push(str(ended))
         except BadSyntax as error:
             await self.push(error.smtp_reply())
-        except LoginFailed as error:
+        except MailError as error:
             await self._refuse(error)
         else:
-            await self._sign_in(name, password)
+            assert self.session is not None
+            self.login = login
+            self.session.authenticated = True
+            await self.push("235 2.7.0 Signed in")
+
+    async def _scram(self, mechanism: str, initial: str) -> doors.Login:
+        """RFC 5802 §5. What proves us is a challenge, which an empty line answers (RFC 4954 §4)."""
+        exchange = mailboxes.Exchange(mechanism, peer=self.peer_address, endpoint=self._endpoint())
+        challenge = await self.maild.call(exchange.first, await self._answer(initial, b""))
+        signature = await self.maild.call(exchange.final, await self._answer("", b64encode(challenge)))
+        if await self._answer("", b64encode(signature)):
+            raise BadSyntax("Nothing is left to be said")
+        assert exchange.login is not None
+        return exchange.login
 
     async def _answer(self, initial: str, challenge: bytes) -> bytes:
         """The client's answer, decoded: the initial one (RFC 4954 §4), or its next line after a challenge."""
@@ -129,18 +150,10 @@ class SubmissionProtocol(Protocol):
             raise _Abandoned("501 5.7.0 AUTH was cancelled")
         return sasl.decode(line)
 
-    async def _sign_in(self, name: str, password: str) -> None:
-        try:
-            login = await self.maild.call(
-                mailboxes.authenticate, name, password, protocol="smtp", peer=self.peer_address
-            )
-        except MailError as error:
-            await self._refuse(error)
-            return
-        assert self.session is not None
-        self.login = login
-        self.session.authenticated = True
-        await self.push("235 2.7.0 Signed in")
+    async def _by_password(self, name: str, password: str) -> doors.Login:
+        return await self.maild.call(
+            mailboxes.authenticate, name, password, protocol="smtp", peer=self.peer_address
+        )
 
     async def _refuse(self, error: MailError) -> None:
         """Say no, slowly where guessing shall be slow; hang up on who keeps trying."""

@@ -110,7 +110,7 @@ def capabilities(session: Session) -> list[str]:
     if session.surroundings.can_starttls:
         names.append("STARTTLS")
     if session.surroundings.may_login:
-        names += [f"AUTH={name}" for name in auth.MECHANISMS]
+        names += [f"AUTH={name}" for name in auth.mechanisms(session)]
     else:
         names.append("LOGINDISABLED")
     return names

@@ -1,11 +1,11 @@
-"""Becoming somebody: STARTTLS, LOGIN, AUTHENTICATE, ENABLE (RFC 9051 §6.2, RFC 4616, RFC 5161)."""
+"""Becoming somebody: STARTTLS, LOGIN, AUTHENTICATE, ENABLE (RFC 9051 §6.2, RFC 4616, RFC 5802, RFC 5161)."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from typing import Any
 
-from mailcore import limits
+from mailcore import limits, sasl
 from mailcore.errors import BadSyntax, LoginFailed, LoginTooWeak
 from mailcore.imap.session import SAID, Ask, Done, Handler, Output, Pause, Session, StartTLS
 from mailcore.imap.wire import responses
@@ -13,9 +13,13 @@ from mailcore.imap.wire.parser import sasl_response
 from mailcore.imap.wire.values import Authenticate, Enable, Login, Simple
 from mailcore.services import mailboxes
 
-MECHANISMS = ("PLAIN", "LOGIN")
 # What ENABLE can switch on; the extensions that need it come with their own names.
 CAN_ENABLE: tuple[str, ...] = ("CONDSTORE", "QRESYNC")
+
+
+def mechanisms(session: Session) -> tuple[str, ...]:
+    """What AUTHENTICATE knows on this connection."""
+    return ("PLAIN", "LOGIN", *sasl.scram_mechanisms(session.surroundings.endpoint))
 
 
 def starttls(session: Session, command: Simple) -> Handler:
@@ -34,8 +38,11 @@ def login(session: Session, command: Login) -> Handler:
 
 def authenticate(session: Session, command: Authenticate) -> Handler:
     _check_may_login(session)
-    if command.mechanism not in MECHANISMS:
+    if command.mechanism not in mechanisms(session):
         raise BadSyntax("We know no such mechanism")
+    if command.mechanism.startswith("SCRAM-"):
+        yield from _scram(session, command)
+        return _welcome(session)
     if command.mechanism == "PLAIN":
         response = command.initial
         if response is None:
@@ -51,6 +58,23 @@ def authenticate(session: Session, command: Authenticate) -> Handler:
         password = yield from _ask(b"Password:")
     yield from _enter(session, user, password)
     return _welcome(session)
+
+
+def _scram(session: Session, command: Authenticate) -> Generator[Output, Any, None]:
+    """RFC 5802 §5. What proves us is a challenge, which an empty line answers: OK has no room for it."""
+    peer, endpoint = session.surroundings.peer, session.surroundings.endpoint
+    exchange = mailboxes.Exchange(command.mechanism, peer=peer, endpoint=endpoint)
+    first = command.initial if command.initial is not None else (yield from _ask(b""))
+    try:
+        final = yield from _ask(exchange.first(first))
+        response = yield from _ask(exchange.final(final))
+    except LoginFailed as error:
+        yield from _failed(session, error)
+        raise
+    if response:
+        raise BadSyntax("Nothing is left to be said")
+    assert exchange.login is not None
+    session.enter(exchange.login)
 
 
 def _check_may_login(session: Session) -> None:
@@ -72,12 +96,16 @@ def _enter(session: Session, user: bytes, password: bytes) -> Generator[Output, 
         names = user.decode("utf-8", "surrogateescape"), password.decode("utf-8", "surrogateescape")
         found = mailboxes.authenticate(*names, protocol="imap", peer=session.surroundings.peer)
     except LoginFailed as error:
-        if error.wait_seconds:
-            # Guessing costs time, and costs this client's alone.
-            yield Pause(error.wait_seconds)
-        session.failures += limits.IMAP_ERRORS // limits.IMAP_LOGIN_FAILURES
+        yield from _failed(session, error)
         raise
     session.enter(found)
+
+
+def _failed(session: Session, error: LoginFailed) -> Generator[Output, Any, None]:
+    if error.wait_seconds:
+        # Guessing costs time, and costs this client's alone.
+        yield Pause(error.wait_seconds)
+    session.failures += limits.IMAP_ERRORS // limits.IMAP_LOGIN_FAILURES
 
 
 def _welcome(session: Session) -> Done:

@@ -177,7 +177,7 @@ def test_lets_nobody_in_with_a_broken_plain(answer):
 
 def test_lists_mechanisms_and_knows_no_others():
     server = Server(logged_in=False)
-    assert server.say(b"AUTH") == b"+OK\r\nPLAIN\r\n.\r\n"
+    assert server.say(b"AUTH") == b"+OK\r\nPLAIN\r\nSCRAM-SHA-256\r\n.\r\n"
     assert server.say(b"AUTH CRAM-MD5") == b"-ERR That mechanism is not supported\r\n"
 
 
@@ -198,7 +198,7 @@ def test_begins_anew_under_tls():
     assert server.session.name is None
     assert server.say(b"STLS") == b"-ERR TLS is active already\r\n"
     assert b"STLS" not in server.say(b"CAPA")
-    assert b"\r\nUSER\r\nSASL PLAIN\r\n" in server.say(b"CAPA")
+    assert b"\r\nUSER\r\nSASL PLAIN SCRAM-SHA-256\r\n" in server.say(b"CAPA")
 
 
 def test_offers_no_tls_where_there_is_none():

@@ -6,7 +6,7 @@ def test_capability_depends_on_state_and_connection(cast):
     said = stranger.say("CAPABILITY")
     assert said.startswith("* CAPABILITY IMAP4rev1 ")
     assert " STARTTLS " in said
-    assert " AUTH=PLAIN AUTH=LOGIN\r\n" in said
+    assert " AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256\r\n" in said
     assert "LOGINDISABLED" not in said
     in_clear = Talk(may_login=False).say("CAPABILITY")
     assert "LOGINDISABLED" in in_clear
