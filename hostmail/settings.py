@@ -45,6 +45,8 @@ if bool(_env.raw("HOSTMAIL_TLS_CERT")) != bool(_env.raw("HOSTMAIL_TLS_KEY")):
     raise BadSetting(_missing, None, "a file in PEM form; certificate and key go together")
 HOSTMAIL_DNS_SERVERS = _env.endpoints("HOSTMAIL_DNS_SERVERS", default_port=53)
 HOSTMAIL_DNS_VALIDATING = _env.flag("HOSTMAIL_DNS_VALIDATING")
+HOSTMAIL_VERIFY_SENDERS = _env.choice("HOSTMAIL_VERIFY_SENDERS", ("outside", "on", "off"), "outside")
+HOSTMAIL_TRUSTED_SENDERS = _env.networks("HOSTMAIL_TRUSTED_SENDERS")
 HOSTMAIL_OUTBOUND_PORT = _env.port("HOSTMAIL_OUTBOUND_PORT", 25)
 HOSTMAIL_OUTBOUND_ADDRESSES = _env.addresses("HOSTMAIL_OUTBOUND_ADDRESSES")
 HOSTMAIL_SMART_HOST = _env.smart_host("HOSTMAIL_SMART_HOST")

@@ -45,6 +45,9 @@ SPF_TERMS = 10  # RFC 7208 §4.6.4: terms that ask DNS, in a record and all it i
 SPF_VOIDS = 2  # §4.6.4: lookups that may find nothing
 SPF_NAMES = 10  # §4.6.4: MX hosts of one mechanism; names of the peer
 SPF_EXPLANATION_CHARS = 400  # of a stranger's exp= text
+VERIFY_QUESTIONS = 120  # of one mail, all methods together; real mail needs ten to thirty
+DMARC_AUTHORS = 4  # domains in From that are judged; more than one is rare and more is a trick
+AUTHRES_OCTETS = 4096  # of our own Authentication-Results field, half of PREFIX_OCTETS
 DMARC_NAMES = 8  # RFC 9989 §4.10: asked on the way up from one domain
 DKIM_SIGNATURES = 10  # judged of one mail; lists and forwarders leave three or four
 DKIM_SIGNATURE_OCTETS = 16 * 1024  # of one field

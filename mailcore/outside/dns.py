@@ -71,7 +71,7 @@ async def arun(steps: Steps[T]) -> T:
     try:
         asked = next(steps)
         while True:
-            asked = steps.send(await asyncio.gather(*(_aperform(question, until) for question in asked)))
+            asked = steps.send(await _aperform_all(asked, until))
     except StopIteration as done:
         result: T = done.value
         return result
@@ -88,16 +88,49 @@ def _perform(asked: Lookup, until: float) -> Outcome:
     return chase.outcome
 
 
-async def _aperform(asked: Lookup, until: float) -> Outcome:
-    chase = _Chase(asked, until)
+async def _aperform_all(asked: Sequence[Lookup], until: float) -> list[Outcome]:
+    """The outcomes, in order. What the cache knows costs no task: most questions of most mails."""
+    chases = [_Chase(question, until) for question in asked]
+    open_ones = [chase for chase in chases if chase.outcome is None]
+    if len(open_ones) == 1:
+        await _achase(open_ones[0])
+    elif open_ones:
+        await asyncio.gather(*map(_achase, open_ones))
+    return [chase.outcome or LookupFailed() for chase in chases]
+
+
+# Questions on their way, so that mails that come at once do not all ask the same.
+_flying: dict[Lookup, asyncio.Future[None]] = {}
+
+
+async def _achase(chase: "_Chase") -> None:
+    loop = asyncio.get_running_loop()
+    flying = _flying.get(chase.asked) if chase.cached else None
+    if flying is not None and flying.get_loop() is loop:
+        # Only a bell: what came of it is in the cache, and if it is not, we ask ourselves.
+        await asyncio.wait([flying], timeout=limits.DNS_LIFETIME_SECONDS)
+        chase.outcome = _cache.get(chase.asked)
+    if chase.outcome is not None:
+        return
+    bell = _flying[chase.asked] = loop.create_future()
+    try:
+        await _aperform(chase)
+    finally:
+        bell.set_result(None)
+        if _flying.get(chase.asked) is bell:
+            del _flying[chase.asked]
+
+
+async def _aperform(chase: "_Chase") -> None:
     while chase.outcome is None:
         try:
             resolver = _resolver(dns.asyncresolver.Resolver, chase.servers)
-            found = await resolver.resolve(chase.name, asked.type, lifetime=chase.seconds(), **_AS_ASKED)
+            found = await resolver.resolve(
+                chase.name, chase.asked.type, lifetime=chase.seconds(), **_AS_ASKED
+            )
             chase.took(found)
         except (dns.exception.DNSException, OSError, ValueError) as error:
             chase.failed(error)
-    return chase.outcome
 
 
 class _Chase:
@@ -105,6 +138,10 @@ class _Chase:
 
     def __init__(self, asked: Lookup, until: float) -> None:
         self.asked = asked
+        self.cached = not (asked.fresh or asked.servers)
+        self.outcome: Outcome | None = _cache.get(asked) if self.cached else None
+        if self.outcome is not None:
+            return
         name = _absolute(asked.name)
         self.name = name or dns.name.root
         self.until = until
@@ -114,12 +151,8 @@ class _Chase:
         # With configured servers only those are asked, so "ask at" becomes "ask there, afresh".
         self.left = [] if settings.HOSTMAIL_DNS_SERVERS else list(asked.servers)
         self.authoritative = bool(self.left)
-        self.cached = not (asked.fresh or asked.servers)
-        self.outcome: Outcome | None = None
         if not asked.name or name is None:
             self.outcome = NoSuchName(f"{asked.name[:100]!r} is not a domain name")
-        elif self.cached:
-            self.outcome = _cache.get(asked)
 
     @property
     def servers(self) -> tuple[Server, ...]:
@@ -154,6 +187,8 @@ class _Chase:
             self.left.pop(0)
         else:
             self.ttl = limits.DNS_FAILURE_SECONDS
+            # The time of this run being over says nothing about the name.
+            self.cached &= clock.monotonic() < self.until
             outcome = LookupFailed(f"The name servers did not answer for {self.asked.name}")
             outcome.__cause__ = error
             self._end(outcome)

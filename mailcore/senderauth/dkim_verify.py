@@ -67,6 +67,19 @@ def verify(raw: bytes, *, now: int) -> Steps[list[Signature]]:
 
     raw has CRLF line ends; now is seconds since the epoch.
     """
+    return (yield from judge(read(raw, now=now)))
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The signatures of a mail, their bodies compared: all of the work that grows with its size."""
+
+    mail: _Mail
+    claims: list[_Claim | Signature]
+
+
+def read(raw: bytes, *, now: int) -> Claims:
+    """Do what needs no key, for judge(). Costly for a big mail, so that callers may do it elsewhere."""
     mail = _Mail(raw)
     claims: list[_Claim | Signature] = []
     for value in mail.values(b"dkim-signature")[: limits.DKIM_SIGNATURES]:
@@ -74,6 +87,12 @@ def verify(raw: bytes, *, now: int) -> Steps[list[Signature]]:
             claims.append(mail.judge_body(_read(value), now))
         except _Broken as error:
             claims.append(Signature("permerror", problem=str(error)))
+    return Claims(mail, claims)
+
+
+def judge(read_before: Claims) -> Steps[list[Signature]]:
+    """Fetch the keys and check what was signed of the header."""
+    mail, claims = read_before.mail, read_before.claims
     asked = list(dict.fromkeys(_question(claim) for claim in claims if isinstance(claim, _Claim)))
     outcomes = dict(zip(asked, (yield asked), strict=True)) if asked else {}
     return [

@@ -83,11 +83,11 @@ def check(
 
 def _walk(domain: str) -> Steps[_Walk]:
     """The records from domain up to its top (§4.10), all asked together, and the organizational domain."""
-    names = _ladder(domain)
-    outcomes = yield [Question(f"_dmarc.{name}", "TXT") for name in names]
+    above = names(domain)
+    outcomes = yield [Question(f"_dmarc.{name}", "TXT") for name in above]
     records: dict[str, Tags] = {}
     organization = ""
-    for name, outcome in zip(names, outcomes, strict=True):
+    for name, outcome in zip(above, outcomes, strict=True):
         tags = _record(outcome)
         if tags is None:
             continue
@@ -106,8 +106,8 @@ def _walk(domain: str) -> Steps[_Walk]:
     return _Walk(organization, records)
 
 
-def _ladder(domain: str) -> list[str]:
-    """domain and what is above it, at most eight names however deep it lies. (§4.10)"""
+def names(domain: str) -> list[str]:
+    """Where records may stand, without the _dmarc label: domain and the at most seven above it. (§4.10)"""
     labels = domain.split(".")
     above = labels[-(limits.DMARC_NAMES - 1) :] if len(labels) >= limits.DMARC_NAMES else labels[1:]
     return [domain, *(".".join(above[start:]) for start in range(len(above)))]

@@ -20,7 +20,9 @@ from mailcore.message.address import parse_path
 from mailcore.models import Submission
 from mailcore.outside import clock
 from mailcore.secrets import random_id
-from mailcore.services import addresses, delivery, messages, outbound, queue, suppressions
+from mailcore.senderauth import authres
+from mailcore.senderauth.sender import Verdict
+from mailcore.services import addresses, delivery, messages, outbound, queue, senders, suppressions
 from mailcore.services.messages import Filed, Mail, Unit
 
 Steps: TypeAlias = Generator[Unit, list[Filed], str]
@@ -51,6 +53,8 @@ class Transaction:
     smtputf8: bool = False
     recipients: list[Recipient] = field(default_factory=list)
     trace: str = field(default_factory=random_id)
+    # What was found out about the sender; None when nobody looked.
+    verdict: Verdict | None = None
 
 
 def accept_recipient(transaction: Transaction, address: str) -> Recipient:
@@ -74,15 +78,7 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
 
     Raises Loop, BadHeader, and what filing raises: then nothing was kept.
     """
-    header = raw[: fields.body_start(raw)]
-    if len(header) > limits.HEADER_OCTETS:
-        raise BadHeader("The header section is too long")
-    if (
-        header.count(b":") > limits.RECEIVED_FIELDS
-        and len(_RECEIVED.findall(header)) > limits.RECEIVED_FIELDS
-    ):
-        raise Loop
-    raw = _without_forged_verdicts(raw, header)
+    raw = _without_forged_verdicts(raw, header_of(raw))
     if transaction.recipients and (sent := transaction.recipients[0].sent) is not None:
         yield outbound.report(
             sent, raw, recipient=transaction.recipients[0].address, prefix=_prefix(transaction, raw),
@@ -136,19 +132,29 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
     return f"250 2.0.0 OK: filed as {transaction.trace}"
 
 
+def header_of(raw: bytes) -> bytes:
+    """The header section. Raises Loop and BadHeader for one that no mail should have."""
+    header = raw[: fields.body_start(raw)]
+    if len(header) > limits.HEADER_OCTETS:
+        raise BadHeader("The header section is too long")
+    if (
+        header.count(b":") > limits.RECEIVED_FIELDS
+        and len(_RECEIVED.findall(header)) > limits.RECEIVED_FIELDS
+    ):
+        raise Loop
+    return header
+
+
 def _without_forged_verdicts(raw: bytes, header: bytes) -> bytes:
     """Nobody but us writes Authentication-Results under our name (RFC 8601 §5)."""
-    if b"uthentication-" not in header and b"UTHENTICATION-" not in header:
+    if b"authentication-" not in header.lower():
         return raw
-    name = settings.HOSTMAIL_HOSTNAME.encode().lower()
-
+    name = settings.HOSTMAIL_HOSTNAME.lower()
     out, kept = [], 0
     for field_name, start, end in fields.iter_fields(header):
-        if field_name == "authentication-results":
-            value = header[start:end].partition(b":")[2].strip().lower()
-            if re.match(rb"(?:\([^)]*\)\s*)*" + re.escape(name) + rb"(?![A-Za-z0-9.-])", value):
-                out.append(raw[kept:start])
-                kept = end
+        if field_name == "authentication-results" and authres.names(header[start:end], name):
+            out.append(raw[kept:start])
+            kept = end
     return b"".join([*out, raw[kept:]]) if out else raw
 
 
@@ -158,6 +164,9 @@ def _prefix(transaction: Transaction, raw: bytes) -> bytes:
     prefix = trace.return_path(transaction.reverse_path)
     if only:
         prefix += trace.delivered_to(only)
+    if transaction.verdict:
+        # Above our Received, which tells readers whose it is (RFC 8601 §5).
+        prefix += authres.field(settings.HOSTMAIL_HOSTNAME, transaction.verdict)
     prefix += trace.received(
         helo=transaction.helo,
         peer=transaction.peer,
@@ -179,10 +188,13 @@ def _number_recipients(mail: Mail) -> None:
 
 
 def _facts(transaction: Transaction, octets: int, subject: str) -> dict[str, Any]:
-    return {
+    facts: dict[str, Any] = {
         "peer": transaction.peer,
         "helo": transaction.helo[:255],
         "tls": transaction.tls_version,
         "octets": octets,
         "subject": subject[:200],
     }
+    if transaction.verdict:
+        facts["sender"] = senders.facts(transaction.verdict)
+    return facts

@@ -10,9 +10,10 @@ from aiosmtpd.smtp import Envelope, Session
 from mailcore import limits
 from mailcore.errors import BadAddress, MailError, TooManyRecipients
 from mailcore.message.address import parse_path
-from mailcore.services import inbound, messages
+from mailcore.services import inbound, messages, senders
 from mailcore.smtp.data import refuse_bare_line_ends
 from mailcore.smtp.protocol import Protocol, Sessions
+from mailcore.smtp.verify import verify
 
 if TYPE_CHECKING:
     from mailcore.server import Maild
@@ -69,6 +70,8 @@ class MX(Protocol):
     async def receive(self, raw: bytes) -> str:
         assert self.transaction is not None
         refuse_bare_line_ends(raw)
+        if senders.is_checked(self.transaction.peer):
+            self.transaction.verdict = await verify(self.transaction, raw)
         return await drive(self.maild, inbound.receive(self.transaction, raw), len(raw))
 
 

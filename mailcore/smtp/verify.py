@@ -1,0 +1,36 @@
+"""Between the end of DATA and filing: who sent this? (services/senders says of whom it is asked)"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+
+from mailcore import limits
+from mailcore.outside import clock, dns
+from mailcore.senderauth import dkim_verify
+from mailcore.senderauth.sender import Verdict
+from mailcore.services import inbound, senders
+
+
+async def verify(transaction: inbound.Transaction, raw: bytes) -> Verdict:
+    """The verdict on one mail, within DNS_RUN_SECONDS: what has no answer by then is a temperror.
+
+    A big body is hashed in a thread, so that it does not hold up everybody else's small mails.
+    Raises Loop and BadHeader, as inbound.receive() does, before anything costs time.
+    """
+    header = inbound.header_of(raw)
+    now = int(clock.now().timestamp())
+    read = functools.partial(dkim_verify.read, raw, now=now)
+    if len(raw) > limits.LOOP_OCTETS:
+        claims = await asyncio.get_running_loop().run_in_executor(None, read)
+    else:
+        claims = read()
+    steps = senders.judge(
+        claims,
+        header=header,
+        peer=transaction.peer,
+        reverse_path=transaction.reverse_path,
+        helo=transaction.helo,
+        now=now,
+    )
+    return await dns.arun(steps)
