@@ -79,6 +79,14 @@ def with_mails(found: list[Found], *, size: int, content: int) -> Iterator[tuple
         yield _read(lot, content)
 
 
+def mail(content_id: int) -> Sections | None:
+    """One mail, None when it was swept away since its row was read."""
+    try:
+        return Sections(messages.raw_of(content_id))
+    except NoSuchMessage:
+        return None
+
+
 def _read(lot: list[Found], content: int) -> tuple[list[Found], bool]:
     ids = [row[content] for _, row in lot]
     try:

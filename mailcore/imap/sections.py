@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailcore.imap.wire.values import Section
-from mailcore.message import binary, fields
+from mailcore.message import binary, downgrade, fields
+from mailcore.message.index import Index
 from mailcore.message.parts import PartTable, parse_table
 
 if TYPE_CHECKING:
@@ -36,11 +38,35 @@ def cut(octets: bytes | None, partial: tuple[int, int] | None) -> bytes | None:
 class Sections:
     """One mail, ready to be cut. The fields before it belong to its own header, and to no part's."""
 
-    __slots__ = ("_mail", "_table")
+    __slots__ = ("_ascii", "_mail", "_table", "index")
 
-    def __init__(self, mail: Octets) -> None:
+    def __init__(self, mail: Octets, index: Index | None = None) -> None:
         self._mail = mail
         self._table: PartTable | None = None
+        self._ascii: Sections | None = None
+        self.index = index  # of a surrogate
+
+    def for_ascii(self) -> Sections:
+        """The same mail for a client that expects ASCII in header fields: itself, or its surrogate.
+
+        (RFC 9755 §7, §8, RFC 6858.)
+        """
+        if self._ascii is None:
+            self._ascii = self
+            found = downgrade.surrogate(self._mail.header + self._mail.body, self.table)
+            prefix = downgrade.header(self._mail.prefix)
+            if found is not None:
+                raw, index = found
+                split = index.header_octets
+                self._ascii = Sections(
+                    replace(
+                        self._mail, prefix=prefix, header=raw[:split], body=raw[split:], parts=index.parts
+                    ),
+                    index,
+                )
+            elif prefix is not self._mail.prefix:
+                self._ascii = Sections(replace(self._mail, prefix=prefix))
+        return self._ascii
 
     @property
     def table(self) -> PartTable:

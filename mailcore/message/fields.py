@@ -21,6 +21,7 @@ __all__ = [
     "get_all",
     "get_raw",
     "iter_fields",
+    "lines",
     "prepend",
     "select",
     "split",
@@ -57,6 +58,14 @@ def iter_fields(header: bytes) -> Iterator[tuple[str, int, int]]:
     end = body_start(header)
     for match in FIELD.finditer(header, 0, end):
         yield match[1].decode("ascii").lower(), match.start(), match.end()
+
+
+def lines(header: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield every octet of a header section once: name in lower case and field with its line ends, folded as
+    it is. What is no field, the empty line too, has the name ""."""
+    for match in _LINE.finditer(header):
+        if match[0]:
+            yield (match[1] or b"").decode("ascii").lower(), match[0]
 
 
 def get_raw(raw: bytes, name: str) -> list[bytes]:

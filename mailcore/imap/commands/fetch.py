@@ -19,6 +19,7 @@ from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.view import RECENT, View
 from mailcore.imap.wire import fetch_items, objectids, responses, seqset
 from mailcore.imap.wire.values import Fetch, FetchItem, Partial, Section
+from mailcore.message import downgrade
 from mailcore.message import flags as system_flags
 from mailcore.models import Right
 from mailcore.services import messages
@@ -84,7 +85,7 @@ def fetch(session: Session, command: Fetch) -> Handler:
             and not all(item.peek for item in command.items)
         ):
             snapshot, changed = _set_seen(session, view, slices)
-        plan = _Plan(_Flags(snapshot, view.first_recent), changed, view)
+        plan = _Plan(_Flags(snapshot, view.first_recent), changed, view, is_utf8=session.is_utf8)
         for item in items:
             plan.add(item)
         missing = yield from _answers(view, plan, slices)
@@ -211,8 +212,9 @@ def _set_seen(session: Session, view: View, slices: Slices) -> tuple[Snapshot, f
 class _Plan:
     """Which columns to read, and how each item's value is made of a row."""
 
-    def __init__(self, flags: _Flags, changed: frozenset[int], view: View) -> None:
+    def __init__(self, flags: _Flags, changed: frozenset[int], view: View, *, is_utf8: bool) -> None:
         self.flags, self.changed = flags, changed
+        self.is_utf8 = is_utf8  # header fields may have UTF-8 in them (RFC 9755 §8)
         # What else is told of a message that this very FETCH has marked as seen (RFC 7162 §3.2.4).
         names = ("FLAGS", "UID", "MODSEQ") if view.tells_modseqs else ("FLAGS",)
         self.news = {name: self._maker(fetch_items.PLAIN[name]) for name in names}
@@ -257,7 +259,24 @@ class _Plan:
             kind, column = _IDS[item.name]
             serial, mailbox_id = self.column(column), self.flags.snapshot.mailbox_id
             return lambda row: f"({objectids.encode(kind, mailbox_id, row[serial])})".encode()
-        return itemgetter(self.column(_COLUMNS[item.name]))
+        return self._structure_maker(item.name)
+
+    def _structure_maker(self, name: str) -> Callable[[Row], bytes | None]:
+        """ENVELOPE, BODY or BODYSTRUCTURE; of a surrogate where this one is not for the client."""
+        place = self.column(_COLUMNS[name])
+        if self.is_utf8:
+            return itemgetter(place)
+        content = self.column("m.content_id")
+
+        def in_ascii(row: Row) -> bytes | None:
+            found: bytes = row[place]
+            if found.isascii():
+                return found
+            mail = pages.mail(row[content])
+            index = mail.for_ascii().index if mail is not None else None
+            return getattr(index, name.lower()) if index is not None else None
+
+        return in_ascii
 
     def _section_maker(self, item: FetchItem, section: Section) -> Callable[[Row], bytes | None]:
         if sections.is_of_header(section):
@@ -265,19 +284,24 @@ class _Plan:
             prefix, header = self.column("c.prefix"), self.column("c.header")
 
             def of_header(row: Row) -> bytes:
-                found = sections.of_header(section, row[prefix] + row[header])
+                whole = row[prefix] + row[header]
+                found = sections.of_header(section, whole if self.is_utf8 else downgrade.header(whole))
                 return _literal(sections.cut(found, item.partial))
 
             return of_header
         self.needs_octets = True
         if item.name in ("BINARY", "BINARY.SIZE"):
             return lambda row: self._decoded(item, section, row)
-        return lambda row: _literal(sections.cut(row[-1].octets(section), item.partial))
+        return lambda row: _literal(sections.cut(self._mail(row).octets(section), item.partial))
+
+    def _mail(self, row: Row) -> sections.Sections:
+        mail: sections.Sections = row[-1]
+        return mail if self.is_utf8 else mail.for_ascii()
 
     def _decoded(self, item: FetchItem, section: Section, row: Row) -> bytes | None:
         """None when we cannot decode it: others have their answer, and the command is refused at its end."""
         try:
-            octets = row[-1].decoded(section)
+            octets = self._mail(row).decoded(section)
         except UnknownCTE:
             self.is_undecoded = True
             return None

@@ -116,13 +116,15 @@ class Cursor:
         return next(self._literals)
 
     def string(self, expected: str) -> bytes:
-        """quoted or literal. Octets above 127 pass in both; NUL in neither."""
+        """quoted or literal. Octets above 127 pass in both, in quotes only as UTF-8; NUL in neither."""
         if self.sees(b"{"):
             octets = self.literal(expected)
             if b"\0" in octets:
                 raise BadSyntax(f"NUL in {expected}")
             return octets
         octets = self.match(_QUOTED, expected)[1]
+        if not octets.isascii() and not _is_utf8(octets):
+            raise BadSyntax(f"Octets above 127 in quotes are UTF-8, and not so in {expected}")  # RFC 9755 §3
         return _ESCAPE.sub(rb"\1", octets) if b"\\" in octets else octets
 
     def value(self, expected: str) -> bytes | None:
@@ -169,7 +171,9 @@ class Cursor:
     def _decoded(self, wire: bytes) -> str:
         if len(wire) > limits.IMAP_NAME_OCTETS:
             raise BadSyntax("The folder name is too long")
-        return utf7.decode_utf8(wire) if self.utf8 else utf7.decode(wire)
+        # RFC 9755 §3: a name in quotes may be in UTF-8 whether or not that is enabled. Modified UTF-7 has
+        # no octets above 127, so the two are never mistaken for one another.
+        return utf7.decode_utf8(wire) if self.utf8 or not wire.isascii() else utf7.decode(wire)
 
     def _name(self, wire: bytes) -> str:
         name = self._decoded(wire)
@@ -227,6 +231,14 @@ class Cursor:
             if len(items) > limit:
                 raise BadSyntax(f"Too many: {expected}")
         return tuple(items)
+
+
+def _is_utf8(octets: bytes) -> bool:
+    try:
+        octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _flag(named: str) -> str:

@@ -26,6 +26,7 @@ from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
 from mailcore.imap.wire import (
     acl_arguments,
+    append_arguments,
     fetch_items,
     metadata_arguments,
     modseqs,
@@ -39,7 +40,6 @@ from mailcore.imap.wire.options import ModifierTable
 from mailcore.imap.wire.options import read as _options
 from mailcore.imap.wire.receiver import TAG, Received
 from mailcore.imap.wire.values import (
-    Append,
     Authenticate,
     Command,
     Compress,
@@ -53,7 +53,6 @@ from mailcore.imap.wire.values import (
     List,
     Login,
     Modifier,
-    NewMessage,
     OnFolder,
     Rename,
     Search,
@@ -314,26 +313,6 @@ def status_items(cursor: Cursor) -> tuple[str, ...]:
     return tuple(items)
 
 
-def _append(tag: bytes, name: str, cursor: Cursor) -> Append:
-    cursor.space("a folder name")
-    folder = cursor.folder()
-    messages: list[NewMessage] = []
-    while not messages or not cursor.at_end():
-        flags: tuple[str, ...] = ()
-        internal_date = None
-        cursor.space("flags, a date or a literal")
-        if cursor.sees(b"("):
-            flags = cursor.flag_list()
-            cursor.space("a date or a literal")
-        if cursor.sees(b'"'):
-            internal_date = cursor.date_time()
-            cursor.space("a literal")
-        is_binary = cursor.take(b"~")
-        raw = cursor.literal("the message as a literal")
-        messages.append(NewMessage(flags, internal_date, raw, is_binary))
-    return Append(tag, name, folder, tuple(messages))
-
-
 def _get_quota(tag: bytes, name: str, cursor: Cursor) -> GetQuota:
     cursor.space("a quota root")
     root = _quota_root(cursor)
@@ -479,7 +458,7 @@ COMMANDS: Final[dict[str, Reader | None]] = {
     "LIST": _list,
     "LSUB": _list,
     "STATUS": _status,
-    "APPEND": _append,
+    "APPEND": append_arguments.append,
     "GETQUOTA": _get_quota,
     "SETQUOTA": _set_quota,
     **dict.fromkeys(("GETACL", "MYRIGHTS"), _on_folder),

@@ -95,3 +95,18 @@ def test_a_part_may_begin_in_the_header_and_end_in_the_body():
 def test_cuts_a_range_of_octets(partial, expected):
     assert sections.cut(b"hello", partial) == expected
     assert sections.cut(None, partial) is None
+
+
+def test_makes_a_surrogate_for_who_expects_ascii():
+    """RFC 6858: of the mail, and of the fields before it."""
+    assert sections.Sections(MAIL).for_ascii().octets(Section("", "")) == MAIL.raw
+    raw = HEADER.replace(b"outer", "äußer".encode()) + BODY
+    mail = sections.Sections(kept(raw, "Received: from ü\r\nX-A: b\r\n".encode())).for_ascii()
+    whole = mail.octets(Section("", ""))
+    assert whole.isascii()
+    assert whole.startswith(b"X-A: b\r\nSubject: =?utf-8?")
+    assert whole.endswith(BODY)
+    assert mail.octets(Section("1", "")) == b"first"
+    assert mail.octets(Section("2", "HEADER")) == INNER
+    prefixed = sections.Sections(kept(HEADER + BODY, "X-Ü: a\r\n".encode())).for_ascii()
+    assert prefixed.octets(Section("", "")) == HEADER + BODY

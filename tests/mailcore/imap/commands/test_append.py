@@ -28,10 +28,25 @@ def test_files_with_flags_and_date(alice):
     "raw", [b"\n", b"no header at all", b"Subject: \xff\xfe\r\n\r\n\x80", b"a\rb\nc", b"\r\n" * 3]
 )
 def test_keeps_octets_exactly(alice, raw):
+    alice.say("ENABLE UTF8=ACCEPT")
     append(alice, "INBOX", raw)
     alice.say("SELECT INBOX")
     assert f"RFC822.SIZE {len(raw)}" in alice.say("FETCH 1 RFC822.SIZE")
     assert messages.raw_of(Message.objects.get().content_id).raw == raw
+
+
+def test_wants_utf8_enabled_for_a_header_beyond_ascii(alice):
+    """RFC 9755 §4. What is in the body is nobody's business."""
+    raw = "Subject: é\r\n\r\n".encode()
+    for line in ("APPEND INBOX {%d}\r\n", "APPEND INBOX ~{%d}\r\n", "APPEND INBOX UTF8 (~{%d}\r\n)"):
+        assert alice.say(line % len(raw), raw).startswith("a NO [CANNOT] ")
+    assert not Message.objects.exists()
+    text = "Subject: x\r\n\r\né".encode()
+    assert alice.say(f"APPEND INBOX {{{len(text)}}}\r\n", text).startswith("a OK ")
+    alice.say("ENABLE UTF8=ACCEPT")
+    for line in ("APPEND INBOX {%d}\r\n", "APPEND INBOX ~{%d}\r\n", "APPEND INBOX UTF8 (~{%d}\r\n)"):
+        assert alice.say(line % len(raw), raw).startswith("a OK ")
+    assert {messages.raw_of(message.content_id).raw for message in Message.objects.all()} == {text, raw}
 
 
 def test_into_the_selected_folder_is_told_before_the_answer(selected):

@@ -1,6 +1,7 @@
 from base64 import b64encode
 
 import pytest
+from django.contrib.auth.hashers import make_password
 
 from mailcore.imap.session import State
 from mailcore.services import mailboxes, tenants
@@ -33,9 +34,10 @@ def test_a_wrong_login_says_nothing(cast, name):
 
 
 def test_octets_that_are_no_text_are_a_wrong_login(cast):
-    said = Talk().say(b'LOGIN "\xff\xfe" "\xff"')
+    said = Talk().say(b"LOGIN {2}\r\n {1}\r\n", b"\xff\xfe", b"\xff")
     assert said == "a NO [AUTHENTICATIONFAILED] Wrong name or password\r\n"
-    assert "AUTHENTICATIONFAILED" in Talk().say(b'LOGIN alice@acme.test "\xff"')
+    assert "AUTHENTICATIONFAILED" in Talk().say(b"LOGIN alice@acme.test {1}\r\n", b"\xff")
+    assert Talk().say(b'LOGIN alice@acme.test "\xff"').startswith("a BAD ")
 
 
 def test_many_wrong_logins_are_slowed(cast):
@@ -103,6 +105,26 @@ def test_enable_enables_what_there_is(alice):
     assert alice.say("ENABLE X-NONE condstore") == "* ENABLED CONDSTORE\r\na OK ENABLE completed\r\n"
     assert alice.say("ENABLE CONDSTORE") == "* ENABLED\r\na OK ENABLE completed\r\n"
     assert Talk().say("ENABLE X").startswith("a BAD ")
+
+
+def test_enables_utf8_only_where_no_folder_is_selected(alice):
+    """RFC 9755 §3."""
+    assert "UTF8=ACCEPT" in alice.session.capabilities()
+    alice.say("SELECT INBOX")
+    assert alice.say("ENABLE UTF8=ACCEPT").startswith("a BAD ")
+    assert not alice.session.is_utf8
+    alice.say("UNSELECT")
+    assert alice.say("ENABLE utf8=accept") == "* ENABLED UTF8=ACCEPT\r\na OK ENABLE completed\r\n"
+    assert alice.session.is_utf8
+
+
+def test_logs_in_with_a_password_in_utf8(cast):
+    """What LOGIN does with it is left open (RFC 9755 §5); AUTHENTICATE has always taken it."""
+    password = "Grüße aus Köln"
+    cast.alice.user.password = make_password(password)
+    cast.alice.user.save()
+    assert Talk().say(f'LOGIN alice@acme.test "{password}"').startswith("a OK ")
+    assert Talk().say(f"AUTHENTICATE PLAIN {plain('alice@acme.test', password)}").startswith("a OK ")
 
 
 @pytest.mark.parametrize(

@@ -275,3 +275,56 @@ def test_refuses_what_it_cannot_decode_but_answers_the_rest(inbox, item):
         for piece in fetch(inbox.session(), parse(b"UID FETCH 3 (%b)" % item)):
             said.append(piece)
     assert said[-1] == b"* 3 FETCH (UID 3)\r\n"
+
+
+WORDY = (
+    "From: José <josé@example.org>\r\nSubject: Grüße aus Köln\r\nReceived: from ü\r\n"
+    "Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+    '--x\r\nContent-Type: text/plain; charset=utf-8; name="é.txt"\r\n\r\nGrüße\r\n--x--\r\n'
+).encode()
+ALL_OF_IT = (
+    b"ENVELOPE BODY BODYSTRUCTURE BODY.PEEK[] BODY.PEEK[HEADER] BODY.PEEK[HEADER.FIELDS (FROM RECEIVED)]"
+    b" BODY.PEEK[1.MIME] RFC822.HEADER BODY.PEEK[]<0.90>"
+)
+
+
+def test_shows_headers_in_utf8_to_who_enabled_it(inbox):
+    inbox.file(WORDY)
+    session = inbox.session()
+    session.enabled |= {"UTF8=ACCEPT"}
+    assert WORDY in ask(session, b"FETCH 1 BODY.PEEK[]")
+    assert "Grüße aus Köln".encode() in ask(session, b"FETCH 1 ENVELOPE")
+    assert "josé".encode() in ask(session, b"FETCH 1 BODY.PEEK[HEADER.FIELDS (FROM)]")
+    assert "é.txt".encode() in ask(session, b"FETCH 1 BODYSTRUCTURE")
+
+
+def test_shows_others_a_surrogate(inbox):
+    """RFC 6858; every way to ask for a header field tells of the same mail."""
+    inbox.file(WORDY, mail("x"))
+    session = inbox.session()
+    for item in ALL_OF_IT.split(b" B"):
+        item = item if item.startswith((b"E", b"B")) else b"B" + item
+        said = ask(session, b"FETCH 1 (%b)" % item)
+        assert said.replace("Grüße\r\n--x".encode(), b"").isascii(), item
+    whole = ask(session, b"FETCH 1 BODY.PEEK[]").partition(b"\r\n")[2][:-3]
+    assert b"<invalid@internationalized-address.invalid>" in whole
+    assert b'"=?utf-8?b?R3LDvMOfZSBhdXMgS8O2bG4=?=" (("=?utf-8?' in ask(session, b"FETCH 1 ENVELOPE")
+    assert whole.endswith("\r\n\r\nGrüße\r\n--x--\r\n".encode())
+    assert ask(session, b"FETCH 1 BODY.PEEK[TEXT]").count(b"name") == 0
+    assert b"BODY[]<0> {90}\r\n" + whole[:90] in ask(session, b"FETCH 1 BODY.PEEK[]<0.90>")
+    assert b"Received" not in ask(session, b"FETCH 1 BODY.PEEK[HEADER.FIELDS.NOT (TO)]")
+    assert b"BINARY[1] {7}\r\nGr" in ask(session, b"FETCH 1 BINARY.PEEK[1]")
+    # The size is that of the mail, which RFC 6858 §3 allows: to know the other we would have to make it.
+    assert b"RFC822.SIZE %d" % len(WORDY) in ask(session, b"FETCH 1 RFC822.SIZE")
+
+
+def test_leaves_out_a_surrogate_of_what_is_gone(inbox, monkeypatch):
+    inbox.file(WORDY, mail("x"))
+    session = inbox.session()
+
+    def gone(content_id):
+        raise NoSuchMessage
+
+    monkeypatch.setattr(messages, "raw_of", gone)
+    said = ask(session, b"FETCH 1:2 (UID ENVELOPE)")
+    assert said.startswith(b"* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2 ENVELOPE (")

@@ -27,7 +27,15 @@ def test_names_are_in_modified_utf7(alice):
     assert alice.say("CREATE Entw&APw-rfe").startswith("a OK ")
     assert "Entw&APw-rfe" in names(alice)
     assert alice.say("CREATE &AGE-").startswith("a BAD ")
-    assert alice.say(b'CREATE "Entw\xc3\xbcrfe"').startswith("a BAD ")
+    assert alice.say(b"CREATE Entw\xc3\xbcrfe").startswith("a BAD ")
+
+
+def test_names_in_quotes_may_be_in_utf8_before_that_is_enabled(alice):
+    """RFC 9755 §3: they are accepted, and told as everybody hears them."""
+    assert alice.say(b'CREATE "Entw\xc3\xbcrfe"').startswith("a OK ")
+    assert "Entw&APw-rfe" in names(alice)
+    assert "ALREADYEXISTS" in alice.say("CREATE Entw&APw-rfe")
+    assert alice.say(b'CREATE "Entw\xfcrfe"').startswith("a BAD ")
 
 
 def test_deletes_a_folder_and_leaves_those_below(alice):

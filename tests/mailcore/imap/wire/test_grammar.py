@@ -16,7 +16,7 @@ from mailcore.imap.wire.grammar import Cursor
         (b'"quoted text"', b"quoted text"),
         (b'""', b""),
         (b'"a\\"b\\\\c"', b'a"b\\c'),
-        (b'"8-bit \xc3\xa9 \xff"', b"8-bit \xc3\xa9 \xff"),
+        (b'"8-bit \xc3\xa9"', b"8-bit \xc3\xa9"),
         (b'"{5}"', b"{5}"),
     ],
 )
@@ -103,8 +103,19 @@ def test_reads_folder_names(wire, name):
 
 def test_reads_folder_names_in_utf8_once_enabled():
     assert Cursor('"Entwürfe & mehr"'.encode(), utf8=True).folder() == "Entwürfe & mehr"
+    assert Cursor(b'"Entw&APw-rfe"', utf8=True).folder() == "Entw&APw-rfe"
+    assert Cursor('"Entwürfe"'.encode()).folder() == "Entwürfe"
+    assert Cursor(b'"Entw&APw-rfe"').folder() == "Entwürfe"
+
+
+@pytest.mark.parametrize("utf8", [False, True])
+@pytest.mark.parametrize(
+    "octets", [b"\xff", b"\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe9t\xe9"]
+)
+def test_refuses_what_is_no_utf8_in_quotes(octets, utf8):
     with pytest.raises(BadSyntax):
-        Cursor('"Entwürfe"'.encode()).folder()
+        Cursor(b'"%b"' % octets, utf8=utf8).astring("a string")
+    assert Cursor(b"{%d}\r\n" % len(octets), (octets,), utf8=utf8).astring("a string") == octets
 
 
 def test_refuses_endless_folder_names():

@@ -186,11 +186,27 @@ def test_reads_append():
     )
 
 
-def test_hides_names_in_utf8_only_from_who_did_not_enable_it():
-    text = 'a SELECT "Entwürfe"'.encode()
-    assert parser.parse(Received(text), utf8=True) == Select(A, "SELECT", "Entwürfe")
+def test_reads_names_as_the_client_has_enabled():
+    text = b"a SELECT Entw&APw-rfe"
+    assert parser.parse(Received(text), utf8=True) == Select(A, "SELECT", "Entw&APw-rfe")
+    assert parser.parse(Received(text)) == Select(A, "SELECT", "Entwürfe")
+
+
+def test_reads_messages_that_are_said_to_be_in_utf8():
+    """RFC 6855 §4; RFC 9755 has left it out."""
+    message = NewMessage(("\\Seen",), None, b"x", is_binary=True)
+    text = b"a APPEND x (\\Seen) UTF8 (~{1}\r\n)"
+    assert parse(text, b"x") == Append(A, "APPEND", "x", (message,))
+    assert parse(text + b" (\\Seen) utf8 (~{1+}\r\n)", b"x", b"x").messages == (message, message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"UTF8 ({1}\r\n)", b"UTF8 ~{1}\r\n", b"UTF8 (~{1}\r\n", b"UTF8(~{1}\r\n)", b"UTF8 (~{1}\r\n ~{1}\r\n)"],
+)
+def test_refuses_messages_that_are_nearly_said_to_be_in_utf8(text):
     with pytest.raises(BadSyntax):
-        parser.parse(Received(text))
+        parse(b"a APPEND x " + text, b"x", b"x")
 
 
 @pytest.mark.parametrize(

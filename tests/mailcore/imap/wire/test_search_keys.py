@@ -106,6 +106,13 @@ def test_reads(wire, key):
     assert read(wire) == key
 
 
+def test_names_no_charset_once_utf8_is_enabled():
+    """RFC 9755 §3."""
+    with pytest.raises(BadSyntax):
+        search_keys.parse(Cursor(b"CHARSET UTF-8 SEEN", utf8=True))
+    assert search_keys.parse(Cursor('SUBJECT "é"'.encode(), utf8=True)) == Contains("SUBJECT", "é")
+
+
 def test_decodes_by_charset():
     assert read(b"CHARSET UTF-8 SUBJECT {2}\r\n", "é".encode()) == Contains("SUBJECT", "é")
     assert read(b"CHARSET ISO-8859-1 SUBJECT {1}\r\n", b"\xe9") == Contains("SUBJECT", "é")
