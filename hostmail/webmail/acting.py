@@ -18,9 +18,10 @@ from hostmail.webmail.place import Place, label_of, view
 from mailcore.errors import BadValue, MailError, NotFound
 from mailcore.imap.wire.seqset import collect
 from mailcore.message import flags
-from mailcore.models import Rights
+from mailcore.models import Right, Rights
 from mailcore.services import folders, messages
 from mailcore.services.messages import FolderState, listing
+from mailcore.services.rights import flags_of
 
 FLAGS = {
     "read": (flags.SEEN, 0), "unread": (0, flags.SEEN),
@@ -34,13 +35,13 @@ Ticked = list[tuple[FolderState, list[int]]]
 
 
 @require_POST
-@view(Rights.WRITE)
+@view(Rights.WRITE, guests=True)
 def act(request: HttpRequest, place: Place, serial: int) -> HttpResponse:
     """One action on what was ticked, "uid" or "folder.uid"; the star of a row names its own."""
     state = place.folder(serial)
     given = request.POST
     if "star" in given:
-        _star(_ticked(place, state, [given["star"]]))
+        _star(place, _ticked(place, state, [given["star"]]))
     elif given.get("action") == "empty":
         toasts.success(request, _empty(state))
     elif ticked := _ticked(place, state, given.getlist("uid")):
@@ -66,8 +67,9 @@ def _ticked(place: Place, state: FolderState, values: Sequence[str]) -> Ticked:
     return [(inside, sorted(uids)) for inside, uids in found.values()]
 
 
-def _star(ticked: Ticked) -> None:
+def _star(place: Place, ticked: Ticked) -> None:
     ((state, uids),) = ticked
+    place.allow(state, Right.WRITE)
     row = listing.by_uid(state.folder_id, uids[0])
     if row is None:
         raise NotFound
@@ -88,16 +90,29 @@ def _do(place: Place, ticked: Ticked, action: str, move: str) -> str:
         if not move.isascii() or not move.isdigit():
             raise BadValue
         target = place.folder(int(move))
-        return _moved(_move(ticked, target.folder_id), label_of(target))
+        place.allow(target, Right.INSERT)
+        return _moved(_move(place, ticked, target.folder_id), label_of(target))
     if action in FLAGS:
-        add, remove = FLAGS[action]
-        count = 0
-        for state, uids in ticked:
-            messages.set_flags(state.folder_id, collect(uids), add=add, remove=remove, via="webmail")
-            count += len(uids)
-        return ngettext("Changed %d message.", "Changed %d messages.", count) % count
+        return _mark(place, ticked, *FLAGS[action])
     if action not in MOVES:
         raise BadValue
+    return _put_away(place, ticked, action)
+
+
+def _mark(place: Place, ticked: Ticked, add: int, remove: int) -> str:
+    for state, _uids in ticked:
+        place.allow(state, Right.SEEN if (add | remove) & flags.SEEN else Right.WRITE)
+    count = 0
+    for state, uids in ticked:
+        messages.set_flags(state.folder_id, collect(uids), add=add, remove=remove, via="webmail")
+        count += len(uids)
+    return ngettext("Changed %d message.", "Changed %d messages.", count) % count
+
+
+def _put_away(place: Place, ticked: Ticked, action: str) -> str:
+    """Move where the action says, and tell filters what it means; what lies in the trash goes for good."""
+    for state, _uids in ticked:
+        place.allow(state, Right.DELETE | Right.EXPUNGE)
     gone = 0
     if action == "delete":
         for state, uids in ticked:
@@ -110,18 +125,26 @@ def _do(place: Place, ticked: Ticked, action: str, move: str) -> str:
     if action in KEYWORDS:
         add_word, remove_word = KEYWORDS[action]
         for state, uids in ticked:
-            messages.set_flags(
-                state.folder_id, collect(uids), add_keywords=[add_word], remove_keywords=[remove_word]
-            )
-    target_id = folders.by_role(place.mailbox.pk, MOVES[action])
-    return _moved(_move(ticked, target_id), label_of(messages.folder_state(target_id)))
+            if place.may(state, Right.WRITE):
+                messages.set_flags(
+                    state.folder_id, collect(uids), add_keywords=[add_word], remove_keywords=[remove_word]
+                )
+    # A guest's go to their own mailbox: of another's folders they know no uses.
+    target_id = folders.by_role((place.home or place.mailbox).pk, MOVES[action])
+    return _moved(_move(place, ticked, target_id), label_of(messages.folder_state(target_id)))
 
 
-def _move(ticked: Ticked, target_id: int) -> int:
+def _move(place: Place, ticked: Ticked, target_id: int) -> int:
+    for state, _uids in ticked:
+        place.allow(state, Right.DELETE | Right.EXPUNGE)
+    kept = messages.Kept()
+    if place.guest is not None and target_id in place.guest:
+        rights = place.guest[target_id]
+        kept = messages.Kept(flags_of(rights), bool(rights & Right.WRITE))
     count = 0
     for state, uids in ticked:
         if state.folder_id != target_id:
-            done = messages.move(state.folder_id, collect(uids), target_id, via="webmail")
+            done = messages.move(state.folder_id, collect(uids), target_id, keep=kept, via="webmail")
             count += len(done.source_uids)
     return count
 

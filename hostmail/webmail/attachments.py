@@ -14,7 +14,7 @@ from mailcore.services import messages
 INLINE = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 
 
-@view()
+@view(guests=True)
 @content_security_policy(default_src="'none'", script_src="'none'", sandbox="")
 def part(request: HttpRequest, place: Place, serial: int, uid: int, section: str) -> HttpResponse:
     _state, row = message(place, serial, uid)
@@ -31,7 +31,7 @@ def part(request: HttpRequest, place: Place, serial: int, uid: int, section: str
     return _file(octets, safe, filename, as_attachment=True)
 
 
-@view()
+@view(guests=True)
 @content_security_policy(default_src="'none'", script_src="'none'", sandbox="")
 def source(request: HttpRequest, place: Place, serial: int, uid: int) -> HttpResponse:
     _state, row = message(place, serial, uid)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hostmail.webmail import query
-from hostmail.webmail.place import Place, label_of, mailboxes_of, view
+from hostmail.webmail.place import Place, label_of, mailboxes_of, shared_with, view
 from mailcore import limits
 from mailcore.message import flags
 from mailcore.message.address import parse_list
@@ -67,13 +67,13 @@ def home(request: HttpRequest) -> HttpResponse:
     return redirect("webmail:mailbox", mailboxes[0].public_id)
 
 
-@view()
+@view(guests=True)
 def mailbox(request: HttpRequest, place: Place) -> HttpResponse:
     inbox = place.with_role("inbox") or place.folders[0]
     return redirect(place.url("folder", inbox.object_serial))
 
 
-@view()
+@view(guests=True)
 def folder(request: HttpRequest, place: Place, serial: int) -> HttpResponse:
     return render(request, "webmail/folder.html", context(request, place, place.folder(serial)))
 
@@ -88,6 +88,7 @@ def context(
     made = {
         "place": place,
         "mailboxes": mailboxes_of(request),
+        "shared": shared_with(request),
         "folders": links,
         "state": state,
         "label": label_of(state),
@@ -121,7 +122,7 @@ def _paged(
 def _searched(
     place: Place, state: FolderState, asked: Asked, here: str, opened: Listed | None
 ) -> dict[str, Any]:
-    is_everywhere = not asked.here_only and state.role not in APART
+    is_everywhere = not asked.here_only and state.role not in APART and place.guest is None
     found = listing.search_page(
         place.mailbox.pk,
         query.parse(asked.query),
@@ -133,12 +134,13 @@ def _searched(
         lies_in = place.known(row.folder_id)
         if lies_in is not None:
             rows.append(shown(place, lies_in, row, opened, is_everywhere=is_everywhere))
+    may_widen = asked.here_only and state.role not in APART and place.guest is None
     goes_on = found.next_before is not None
     return {
         "rows": rows,
         "label": _("Results"),
         "is_everywhere": is_everywhere,
-        "wider": here + Asked(asked.query).text() if asked.here_only and state.role not in APART else "",
+        "wider": here + Asked(asked.query).text() if may_widen else "",
         "narrower": here + Asked(asked.query, here_only=True).text() if is_everywhere else "",
         "folder_label": label_of(state),
         "newer": here + asked.text(before=None) if asked.before else "",

@@ -23,7 +23,7 @@ from hostmail.server import stopping
 from mailcore import limits
 from mailcore.models import Mailbox, User
 from mailcore.outside import doorbell
-from mailcore.services import messages
+from mailcore.services import guests, messages
 
 # Streams that each person has open in this process.
 _open: Counter[int] = Counter()
@@ -45,7 +45,10 @@ def _may_read(user: User | AnonymousUser, public_id: str) -> int | None:
         if not user.is_authenticated or not User.objects.filter(pk=user.pk, is_active=True).exists():
             return None
         found = Mailbox.objects.readable_by(user).filter(public_id=public_id, state="active").first()
-        return found.pk if found and found.tenant.state == "active" else None
+        if found is None:
+            shared = guests.reachable(user, public_id)
+            return shared[0].owner.pk if shared else None
+        return found.pk if found.tenant.state == "active" else None
     finally:
         connections.close_all()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 
@@ -20,10 +20,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mailcore.errors import Forbidden, NotFound
-from mailcore.models import Access, Mailbox, Rights
-from mailcore.services import messages
+from mailcore.models import Access, Mailbox, Right, Rights
+from mailcore.services import guests as guests_service
+from mailcore.services import messages, sharing
 from mailcore.services.messages import FolderState, listing
 from mailcore.services.messages.listing import Listed
+from mailcore.services.rights import CHANGING
 
 ICONS = {
     "inbox": "inbox", "drafts": "file-pen", "sent": "send", "junk": "shield-alert", "trash": "trash-2",
@@ -50,6 +52,37 @@ class Place:
     mailbox: Mailbox
     rights: int
     folders: list[FolderState]
+    # Of who is here by rights on single folders: what these are, and their own mailbox.
+    guest: dict[int, Right] | None = None
+    home: Mailbox | None = None
+
+    def allow(self, state: FolderState, needs: Right) -> None:
+        """Raises Forbidden without these rights on a folder; who has the mailbox whole has them by view()."""
+        if self.guest is not None and self.guest.get(state.folder_id, Right(0)) & needs != needs:
+            raise Forbidden(_("You may read this folder, but not do that in it."))
+
+    def may(self, state: FolderState, needs: Right) -> bool:
+        if self.guest is None:
+            return self.may_write
+        return self.guest.get(state.folder_id, Right(0)) & needs == needs
+
+    @property
+    def may_share(self) -> bool:
+        """Whether this person says who else may use the folders."""
+        return self.guest is None and bool(self.rights & Rights.ADMINISTER)
+
+    @property
+    def may_manage(self) -> bool:
+        """Whether this person makes, renames and removes folders here."""
+        return self.guest is None and self.may_write
+
+    def look_again(self) -> None:
+        """Read the counters of the folders anew."""
+        known = {state.folder_id for state in self.folders}
+        rows = messages.folder_rows(self.mailbox.pk)
+        if self.guest is not None:
+            rows = [replace(state, role="") for state in rows if state.folder_id in known]
+        self.folders = rows
 
     def folder(self, serial: int) -> FolderState:
         """Raises NotFound."""
@@ -116,13 +149,16 @@ def label_of(state: FolderState) -> str:
     return _("Inbox") if state.role == "inbox" else state.name.rpartition("/")[2]
 
 
-def view(needs: Rights = Rights.READ) -> Callable[[Any], Any]:
-    """Resolve the first argument of a view's address to a Place; sign-in, 404 and suspension come before."""
+def view(needs: Rights = Rights.READ, *, guests: bool = False) -> Callable[[Any], Any]:
+    """Resolve the first argument of a view's address to a Place; sign-in, 404 and suspension come before.
+
+    guests: also for who has rights on single folders, which the view then asks for by Place.allow().
+    """
 
     def decorate(function: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         @wraps(function)
         def placed(request: HttpRequest, mailbox: str, *args: Any, **kwargs: Any) -> HttpResponse:
-            place, refusal = enter(request, mailbox)
+            place, refusal = enter(request, mailbox, guests=guests)
             if place is None:
                 assert refusal is not None
                 return refusal
@@ -155,7 +191,9 @@ def _zone(request: HttpRequest) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo("UTC")
 
 
-def enter(request: HttpRequest, public_id: str) -> tuple[Place | None, HttpResponse | None]:
+def enter(
+    request: HttpRequest, public_id: str, *, guests: bool = False
+) -> tuple[Place | None, HttpResponse | None]:
     """The place, or the page that says why not. Raises NotFound."""
     found = (
         Mailbox.objects.readable_by(request.user)  # type: ignore[arg-type]
@@ -163,6 +201,8 @@ def enter(request: HttpRequest, public_id: str) -> tuple[Place | None, HttpRespo
         .select_related("tenant")
         .first()
     )
+    if found is None and guests:
+        return _as_guest(request, public_id), None
     if found is None or found.tenant.state == "closing":
         raise NotFound
     access = Access.objects.filter(mailbox=found, user=request.user).first()  # type: ignore[misc]
@@ -172,6 +212,43 @@ def enter(request: HttpRequest, public_id: str) -> tuple[Place | None, HttpRespo
         context = {"mailbox": found, "mailboxes": mailboxes_of(request)}
         return None, render(request, "webmail/suspended.html", context, status=403)
     return Place(found, access.rights, messages.folder_rows(found.pk)), None
+
+
+def _as_guest(request: HttpRequest, public_id: str) -> Place:
+    """The folders of another's mailbox that this person may read. Raises NotFound."""
+    found = guests_service.reachable(request.user, public_id)  # type: ignore[arg-type]
+    if not found:
+        raise NotFound
+    held = {one.found.state.folder_id: one.found.rights for one in found}
+    may_write = any(rights & CHANGING for rights in held.values())
+    states = [replace(one.found.state, name=one.found.own_name) for one in found]
+    rights = Rights.READ | Rights.WRITE if may_write else Rights.READ
+    return Place(found[0].owner, int(rights), states, held, found[0].home)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedLink:
+    """One folder of another in the list."""
+
+    folder_id: int
+    url: str
+    label: str
+    owner: str
+    unseen_count: int
+
+
+def shared_with(request: HttpRequest) -> list[SharedLink]:
+    """The folders of others that are shared with this person, by whose they are."""
+    return [
+        SharedLink(
+            one.found.state.folder_id,
+            reverse("webmail:folder", args=[one.owner.public_id, one.found.state.object_serial]),
+            _("Inbox") if one.found.own_name == "INBOX" else one.found.own_name,
+            sharing.place_of(one.found).partition("/")[2],
+            one.found.state.unseen_count,
+        )
+        for one in guests_service.reachable(request.user)  # type: ignore[arg-type]
+    ]
 
 
 def mailboxes_of(request: HttpRequest) -> list[Mailbox]:

@@ -20,6 +20,7 @@ from hostmail.webmail.place import Place, label_of, view
 from hostmail.webmail.place import message as find
 from mailcore.message import display, flags, sanitize
 from mailcore.message.address import parse_list
+from mailcore.models import Right
 from mailcore.services import messages
 from mailcore.services.messages import FolderState, listing
 from mailcore.services.messages.listing import Listed
@@ -37,12 +38,12 @@ FRAME = {
 }
 
 
-@view()
+@view(guests=True)
 def message(request: HttpRequest, place: Place, serial: int, uid: int) -> HttpResponse:
     state, row = find(place, serial, uid)
-    if place.may_write and not row.has(flags.SEEN):
+    if place.may(state, Right.SEEN) and not row.has(flags.SEEN):
         messages.set_flags(state.folder_id, [(uid, uid)], add=flags.SEEN, via="webmail")
-        place.folders = messages.folder_rows(place.mailbox.pk)
+        place.look_again()
         state, row = find(place, serial, uid)
     shown: dict[str, Any] = {
         "message": opened(place, state, row, show_remote=request.GET.get("pictures") == "yes"),
@@ -117,13 +118,13 @@ def icon_of(content_type: str) -> str:
     return "file-text" if kind == "text" or subtype in ("pdf", "msword") else "file"
 
 
-@view()
+@view(guests=True)
 @content_security_policy(img_src="'self' data:", **FRAME)
 def html(request: HttpRequest, place: Place, serial: int, uid: int) -> HttpResponse:
     return _frame(request, place, serial, uid, allow_remote=False)
 
 
-@view()
+@view(guests=True)
 @content_security_policy(img_src="'self' data: https:", **FRAME)
 def html_with_remote(request: HttpRequest, place: Place, serial: int, uid: int) -> HttpResponse:
     return _frame(request, place, serial, uid, allow_remote=True)

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter
 
-from hostmail.webmail import acting, attachments, compose, listing, live, reading
+from hostmail.webmail import acting, attachments, compose, listing, live, reading, sharing
 
 
 class Serial(IntConverter):
@@ -27,6 +27,7 @@ urlpatterns = [
     path(_FOLDER, listing.folder, name="folder"),
     path(f"{_FOLDER}act/", acting.act, name="act"),
     path(f"{_FOLDER}delete/", acting.folder_delete, name="folder_delete"),
+    path(f"{_FOLDER}share/", sharing.share, name="share"),
     path(f"{_FOLDER}empty/", acting.folder_empty, name="folder_empty"),
     path(_MESSAGE, reading.message, name="message"),
     path(f"{_MESSAGE}edit/", compose.edit, name="edit"),
