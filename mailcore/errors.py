@@ -513,6 +513,13 @@ class CompressionActive(MailError):
     text = "This connection is compressed already"
 
 
+class BadParameter(BadSyntax):
+    """A parameter of MAIL or RCPT whose value is none. (RFC 5321 §4.1.1.11, RFC 3463 §3.6)"""
+
+    code = "bad_parameter"
+    smtp = (501, "5.5.4")
+
+
 class BadCharset(MailError):
     """SEARCH in a charset we do not read. (RFC 9051 §6.4.4)"""
 

@@ -304,6 +304,9 @@ SHOWN_CHARS = 2_000_000
 DSN_HEADER_OCTETS = 32 * 1024  # of the original's header section, attached
 DSN_OCTETS = 256 * 1024  # read of somebody else's delivery-status part
 DSN_RECIPIENTS = 200
+DSN_ENVID_OCTETS = 100  # RFC 3461 §4.4
+DSN_ORCPT_OCTETS = 500  # RFC 3461 §4.2
+DSN_FULL_OCTETS = 1024 * 1024  # a longer mail comes back as its header, whatever RET says
 DSN_LETTER_OCTETS = 32 * 1024  # read of a report that only people were meant to read
 DSN_TRACES = 5  # of our own Received fields in a mail that came back: one is ours, more are loops
 

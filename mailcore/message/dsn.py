@@ -19,16 +19,25 @@ from mailcore.message.index import index
 from mailcore.message.parts import parse_table
 from mailcore.message.trace import date
 
-FAILED, DELAYED = "failed", "delayed"
-_ACTIONS = frozenset({FAILED, DELAYED, "delivered", "relayed", "expanded"})
+FAILED, DELAYED, DELIVERED, RELAYED = "failed", "delayed", "delivered", "relayed"
+_ACTIONS = frozenset({FAILED, DELAYED, DELIVERED, RELAYED, "expanded"})
+_TITLES = {
+    FAILED: "Not delivered", DELAYED: "Not delivered yet", DELIVERED: "Delivered", RELAYED: "Passed on",
+}  # fmt: skip
+_ENDS = {
+    FAILED: "could not be delivered to",
+    DELAYED: "has not been delivered yet to",
+    DELIVERED: "has been delivered to",
+    RELAYED: "has been passed on to the mail host of",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One recipient that was not reached.
+    """One recipient that was not reached, or whose sender wants to know that it was.
 
     status is an enhanced code ("5.1.1"), diagnostic the remote's last words, remote_mta its name or "".
-    will_retry_until is for a delay only.
+    will_retry_until is for a delay only. original is ORCPT as it came: "rfc822;" and xtext (RFC 3461 §4.2).
     """
 
     recipient: str
@@ -37,6 +46,7 @@ class Failure:
     remote_mta: str = ""
     last_attempt: dt.datetime | None = None
     will_retry_until: dt.datetime | None = None
+    original: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +119,18 @@ def build_dsn(
     now: dt.datetime,
     message_id: str,
     action: str = FAILED,
+    envelope_id: str = "",
+    full: bytes = b"",
 ) -> bytes:
     """The report on failures to the author of original, as one mail from sender with the null path in mind.
 
-    action is FAILED or DELAYED; message_id comes with its angle brackets; all moments are aware.
+    action is FAILED, DELAYED, DELIVERED or RELAYED; message_id comes with its angle brackets; all moments are
+    aware. envelope_id is ENVID in xtext; full is the whole mail where the sender wants it back.
     """
     header = original[: fields.body_start(original)][: limits.DSN_HEADER_OCTETS]
     subject = fields.get(header, "subject") or ""
     boundary = f"report-{hashlib.sha256(message_id.encode() + original[:1000]).hexdigest()[:32]}"
-    title = "Not delivered yet" if action == DELAYED else "Not delivered"
+    title = _TITLES[action]
     lines = [
         f"From: Mail delivery <{sender}>",
         f"To: <{_line(to)}>",
@@ -131,14 +144,16 @@ def build_dsn(
         "",
     ]
     human = _for_people(failures, subject, action, arrival)
-    machine = _for_programs(reporting_mta, failures, action, arrival)
+    machine = _for_programs(reporting_mta, failures, action, arrival, envelope_id)
     utf8 = not machine.isascii()
     parts = [
         b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
         + human.encode(),
         b"Content-Type: message/" + (b"global-" if utf8 else b"") + b"delivery-status\r\n"
         b"Content-Transfer-Encoding: " + (b"8bit" if utf8 else b"7bit") + b"\r\n\r\n" + machine.encode(),
-        b"Content-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+        b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" + full
+        if full
+        else b"Content-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
         + _whole_lines(header),
     ]
     separator = f"\r\n--{boundary}\r\n".encode()
@@ -149,11 +164,12 @@ def build_dsn(
 def _for_people(failures: Sequence[Failure], subject: str, action: str, arrival: dt.datetime) -> str:
     named = f"“{_line(subject)[:150]}”" if subject else "without a subject"
     whom = "these recipients" if len(failures) != 1 else _line(failures[0].recipient)
-    opening = f"Your message {named} of {date(arrival)} could not be delivered to {whom}."
-    if action == DELAYED:
-        opening = opening.replace("could not be delivered", "has not been delivered yet")
-    paragraphs = [opening]
-    for failure in failures:
+    paragraphs = [f"Your message {named} of {date(arrival)} {_ENDS[action]} {whom}."]
+    if action in (DELIVERED, RELAYED):
+        paragraphs += [f"<{_line(each.recipient)}>" for each in failures]
+    if action == RELAYED:
+        paragraphs.append("That host does not tell when it has been delivered, so this is the last you hear.")
+    for failure in failures if action in (FAILED, DELAYED) else ():
         why, then = explain(failure.status)
         said = [f"<{_line(failure.recipient)}>", why, then]
         if failure.will_retry_until:
@@ -167,11 +183,18 @@ def _for_people(failures: Sequence[Failure], subject: str, action: str, arrival:
     return "\r\n\r\n".join(paragraphs) + "\r\n"
 
 
-def _for_programs(reporting_mta: str, failures: Sequence[Failure], action: str, arrival: dt.datetime) -> str:
-    blocks = [f"Reporting-MTA: dns; {reporting_mta}\r\nArrival-Date: {date(arrival)}\r\n"]
+def _for_programs(
+    reporting_mta: str, failures: Sequence[Failure], action: str, arrival: dt.datetime, envelope_id: str
+) -> str:
+    about = f"Original-Envelope-Id: {_line(from_xtext(envelope_id))}\r\n" if envelope_id else ""
+    blocks = [f"{about}Reporting-MTA: dns; {reporting_mta}\r\nArrival-Date: {date(arrival)}\r\n"]
     for failure in failures:
         kind = "rfc822" if failure.recipient.isascii() else "utf-8"
-        lines = [
+        lines = []
+        if failure.original:
+            original, _, name = failure.original.partition(";")
+            lines.append(f"Original-Recipient: {original};{_line(from_xtext(name))}")
+        lines += [
             f"Final-Recipient: {kind}; {_line(failure.recipient)}",
             f"Action: {action}",
             f"Status: {failure.status}",
@@ -187,6 +210,16 @@ def _for_programs(reporting_mta: str, failures: Sequence[Failure], action: str, 
             lines.append(f"Will-Retry-Until: {date(failure.will_retry_until)}")
         blocks.append("\r\n".join(lines) + "\r\n")
     return "\r\n".join(blocks)
+
+
+def from_xtext(text: str) -> str:
+    """What xtext stands for: "+2B" is "+" (RFC 3461 §4)."""
+    return re.sub(r"\+([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), text)
+
+
+def to_xtext(text: str) -> str:
+    """ASCII text as xtext."""
+    return re.sub(r"[^!-*,-<>-~]", lambda match: f"+{ord(match[0]):02X}", text)
 
 
 def _references(header: bytes) -> list[str]:

@@ -49,6 +49,9 @@ class QueueEntry(models.Model):
     last_status = models.CharField(max_length=12, blank=True)
     last_reply = models.TextField(blank=True)
     last_host = models.CharField(max_length=255, blank=True)
+    # NOTIFY and ORCPT of RFC 3461, as they came; "" for what nobody said.
+    dsn_notify = models.CharField(max_length=24, blank=True, default="", db_default="")
+    dsn_orcpt = models.CharField(max_length=500, blank=True, default="", db_default="")
     delay_notified_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -35,6 +35,9 @@ class Submission(models.Model):
     needs_smtputf8 = models.BooleanField(default=False)
     # Where reports come home to: the mail leaves from a return path of ours in this domain. "": from its own.
     return_domain = models.CharField(max_length=253, blank=True, default="", db_default="")
+    # RET and ENVID of RFC 3461, as they came.
+    dsn_ret = models.CharField(max_length=4, blank=True, default="", db_default="")
+    dsn_envid = models.CharField(max_length=100, blank=True, default="", db_default="")
     created_at = models.DateTimeField()
 
     class Meta:

@@ -111,6 +111,11 @@ class Conversation:
         """Whether another message may be transmitted."""
         return self._wire is not None
 
+    @property
+    def offers_dsn(self) -> bool:
+        """Whether the host makes the reports that its clients ask for (RFC 3461 §3)."""
+        return "DSN" in self.extensions
+
     def open(self) -> None:
         """Connect, greet, protect, sign in. Raises Failed."""
         try:
@@ -155,12 +160,15 @@ class Conversation:
         smtputf8: bool = False,
         body8bit: bool | None = None,
         before_end: Callable[[], None] | None = None,
+        mail_dsn: str = "",
+        rcpt_dsn: Sequence[str] = (),
     ) -> list[RecipientReply]:
         """Send one message to recipients; return the end of each, in their order.
 
         size is for SIZE, else it is counted; body8bit, whether raw has octets above 127, else it is looked
         up. before_end is called when all is sent but the final dot: the last moment to note that the host
-        may soon have the message. What it raises goes to the caller, the message is not sent.
+        may soon have the message. What it raises goes to the caller, the message is not sent. mail_dsn and
+        rcpt_dsn (one for each recipient) are parameters of RFC 3461, left out where the host offers no DSN.
         """
         assert self._wire is not None, "not open"
         if not recipients:
@@ -175,10 +183,15 @@ class Conversation:
         if refusal:
             return [RecipientReply(recipient, refusal) for recipient in recipients]
         mail = self._mail_command(sender, size or body.octets, smtputf8=smtputf8, body8bit=body8bit)
+        ends = [f"<{path}>" for path in paths]
+        if self.offers_dsn:
+            mail += mail_dsn and f" {mail_dsn}"
+            wanted = rcpt_dsn or [""] * len(paths)
+            ends = [end + (wish and f" {wish}") for end, wish in zip(ends, wanted, strict=True)]
         replies: list[Reply | None] = [None] * len(paths)
         phase = ["mail"]
         try:
-            self._transaction(mail, paths, body, replies, phase, before_end)
+            self._transaction(mail, ends, body, replies, phase, before_end)
         except Surprise as surprise:
             self._drop()
             lost = Reply(
@@ -328,7 +341,7 @@ class Conversation:
                 mail_reply, _ = self._ask("mail", command)
         size = limits.REMOTE_PIPELINED if pipelining else 1
         for start in range(0, len(paths), size):
-            batch = [f"RCPT TO:<{path}>" for path in paths[start : start + size]]
+            batch = [f"RCPT TO:{path}" for path in paths[start : start + size]]
             is_last = start + size >= len(paths)
             if pipelining:
                 # All in one write: the first batch carries MAIL, the last one DATA.

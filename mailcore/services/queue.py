@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -27,6 +27,16 @@ log = logging.getLogger(__name__)
 State = QueueEntry.State
 
 
+class Wish(NamedTuple):
+    """Which reports a sender wants of one recipient, and how it calls that one (RFC 3461 §4.1, §4.2)."""
+
+    notify: str = ""
+    orcpt: str = ""
+
+
+NO_WISH = Wish()
+
+
 def enqueue(
     *,
     tenant_id: int,
@@ -41,6 +51,9 @@ def enqueue(
     hold_until: dt.datetime | None = None,
     delivered: Sequence[str] = (),
     return_domain: str = "",
+    wishes: Mapping[str, Wish] | None = None,
+    ret: str = "",
+    envid: str = "",
 ) -> Submission:
     """Write a submission with an entry per recipient, inside the caller's transaction.
 
@@ -60,6 +73,8 @@ def enqueue(
         hold_until=hold_until,
         needs_smtputf8=needs_smtputf8,
         return_domain=return_domain,
+        dsn_ret=ret,
+        dsn_envid=envid,
         created_at=now,
     )
     moment, due = sql.moment(now), sql.moment(hold_until or now)
@@ -71,7 +86,7 @@ def enqueue(
             (
                 tenant_id, mailbox_id, submission.public_id, trace, str(source), reverse_path, content_id,
                 key, None if hold_until is None else sql.moment(hold_until), needs_smtputf8, return_domain,
-                moment,
+                ret, envid, moment,
             ),
         )  # fmt: skip
     assert row is not None
@@ -82,7 +97,7 @@ def enqueue(
         [
             (
                 tenant_id, submission.pk, random_id(), recipient, recipient.rpartition("@")[2], state, due,
-                "", 0, "", "", "", moment, finished,
+                "", 0, "", "", "", *(wishes.get(recipient, NO_WISH) if wishes else NO_WISH), moment, finished,
             )
             for state, group, finished in (
                 (State.WAITING.value, recipients, None),
@@ -98,11 +113,13 @@ def enqueue(
 
 _SUBMISSION = (
     "tenant_id", "mailbox_id", "public_id", "trace", "source", "reverse_path", "content_id",
-    "idempotency_key", "hold_until", "needs_smtputf8", "return_domain", "created_at",
+    "idempotency_key", "hold_until", "needs_smtputf8", "return_domain",
+    "dsn_ret", "dsn_envid", "created_at",
 )  # fmt: skip
 _ENTRY = (
     "tenant_id", "submission_id", "public_id", "recipient", "route", "state", "due_at", "lease_owner",
-    "attempt_count", "last_status", "last_reply", "last_host", "created_at", "finished_at",
+    "attempt_count", "last_status", "last_reply", "last_host", "dsn_notify", "dsn_orcpt", "created_at",
+    "finished_at",
 )  # fmt: skip
 
 
@@ -136,6 +153,14 @@ class Claimed:
     submitted_at: dt.datetime
     born_at: dt.datetime
     return_domain: str = ""
+    ret: str = ""
+    envid: str = ""
+    notify: str = ""
+    orcpt: str = ""
+
+    def wants(self, kind: str) -> bool:
+        """Whether the sender wants a report of that kind; by default of failure and delay (RFC 3461 §4.1)."""
+        return kind in self.notify.split(",") if self.notify else kind != "SUCCESS"
 
 
 # "state = 'waiting'" in exactly these words is the condition of the indexes queue_due and queue_route.
@@ -182,7 +207,8 @@ def _lease_end(now: dt.datetime) -> dt.datetime:
 _LOADED = (
     "SELECT e.id, e.tenant_id, e.recipient, e.route, e.attempt_count, e.delay_notified_at, e.submission_id,"
     " s.mailbox_id, s.trace, s.source, s.reverse_path, s.content_id, s.needs_smtputf8, s.created_at,"
-    " COALESCE(s.hold_until, e.created_at), s.return_domain"
+    " COALESCE(s.hold_until, e.created_at), s.return_domain,"
+    " s.dsn_ret, s.dsn_envid, e.dsn_notify, e.dsn_orcpt"
     " FROM queue_entry e JOIN submission s ON s.id = e.submission_id WHERE {} ORDER BY e.due_at, e.id"
 )
 

@@ -206,6 +206,8 @@ class Protocol(SMTP):
             "SMTPUTF8",
             "ENHANCEDSTATUSCODES",
         ]
+        if self.is_submission:
+            words.append("DSN")
         if self.tls_context and not self.over_tls:
             words.append("STARTTLS")
         if mechanisms := self.offered_mechanisms():

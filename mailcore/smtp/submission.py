@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from base64 import b64encode
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiosmtpd.smtp import Envelope, Session
@@ -25,8 +26,9 @@ from mailcore.errors import (
 from mailcore.message.address import parse_path
 from mailcore.models import Submission
 from mailcore.outside import reach, tls
-from mailcore.services import doors, mailboxes, outbound
+from mailcore.services import doors, mailboxes, outbound, queue
 from mailcore.services.messages import Unit
+from mailcore.smtp import dsn
 from mailcore.smtp.mx import protocol_word
 from mailcore.smtp.protocol import Protocol, Sessions
 
@@ -55,6 +57,9 @@ class SubmissionProtocol(Protocol):
         self.failed_logins = 0
         self.origin: outbound.Origin | None = None
         self.recipients: list[outbound.Recipient] = []
+        # What MAIL and the present RCPT say of reports (RFC 3461).
+        self.mail_dsn: dict[str, str] = {}
+        self.wish = queue.NO_WISH
         super().__init__(sessions, over_tls=over_tls, loop=loop)
         self._auth_required = True
         self.command_size_limits["AUTH"] = limits.SMTP_AUTH_OCTETS
@@ -172,7 +177,18 @@ class SubmissionProtocol(Protocol):
     # --- mail -------------------------------------------------------------------------------------------
 
     async def smtp_MAIL(self, arg: str | None) -> None:
-        await super().smtp_MAIL(None if arg is None else _AUTH_PARAMETER.sub("", arg))
+        arg = None if arg is None else _AUTH_PARAMETER.sub("", arg)
+        self.mail_dsn = {}
+        if arg and "=" in arg and self._is_extended():
+            arg, self.mail_dsn = dsn.take(arg, dsn.MAIL)
+        await super().smtp_MAIL(arg)
+
+    async def smtp_RCPT(self, arg: str | None) -> None:
+        self.wish = queue.NO_WISH
+        if arg and "=" in arg and self._is_extended():
+            arg, found = dsn.take(arg, dsn.RCPT)
+            self.wish = queue.Wish(found.get("NOTIFY", ""), found.get("ORCPT", ""))
+        await super().smtp_RCPT(arg)
 
     async def handle_MAIL(
         self, server: Protocol, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -194,6 +210,8 @@ class SubmissionProtocol(Protocol):
             reverse_path,
             protocol=protocol,
             smtputf8=envelope.smtp_utf8,
+            ret=self.mail_dsn.get("RET", ""),
+            envid=self.mail_dsn.get("ENVID", ""),
         )
         # aiosmtpd asks "is there a sender?" by truth: the null path keeps its brackets here.
         envelope.mail_from = address
@@ -207,7 +225,7 @@ class SubmissionProtocol(Protocol):
         _check_utf8(address, envelope)
         assert self.login is not None
         accepted = await self.maild.look(outbound.accept_recipient, address, self.login.tenant_id)
-        self.recipients.append(accepted)
+        self.recipients.append(accepted if self.wish is queue.NO_WISH else replace(accepted, wish=self.wish))
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 

@@ -17,6 +17,7 @@ ones; forget() removes all. All methods may be called while it runs.
 import asyncio
 import contextlib
 import functools
+import re
 import ssl
 import tempfile
 import threading
@@ -87,12 +88,14 @@ class FakeRemote:
         eightbit: bool = True,
         smtputf8: bool = True,
         size: int = 50_000_000,
+        dsn: bool = False,
         auth: dict[str, str] | None = None,
         address: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.host, self.tls, self.auth, self.size = host, tls, auth, size
         self.pipelining, self.eightbit, self.smtputf8 = pipelining, eightbit, smtputf8
+        self.dsn = dsn
         self.address, self.port = address, port
         self.messages: list[Received] = []
         self.commands: list[str] = []  # what clients said, in order, on all connections
@@ -225,7 +228,8 @@ class _Handler:
         session.host_name = hostname
         unwanted = [] if self.fake.eightbit else ["8BITMIME"]
         lines = [line for line in responses if line[4:] not in unwanted]
-        return [lines[0], "250-PIPELINING", *lines[1:]] if self.fake.pipelining else lines
+        more = ["250-PIPELINING"] * self.fake.pipelining + ["250-DSN"] * self.fake.dsn
+        return [lines[0], *more, *lines[1:]]
 
     async def handle_DATA(self, server, session, envelope):
         fake = self.fake
@@ -327,6 +331,8 @@ class _Session(SMTP):
     async def _or(self, phase: str, usual: Callable, arg: str, recipient: str | None = None) -> None:
         self.fake.commands.append(f"{phase.upper()} {arg or ''}".strip())
         if not await self.told(phase, recipient):
+            if self.fake.dsn and arg and phase in ("mail", "rcpt"):
+                arg = re.sub(r" (RET|ENVID|NOTIFY|ORCPT)=\S+", "", arg)
             await usual(arg)
 
     async def smtp_EHLO(self, arg):

@@ -18,7 +18,7 @@ from django.conf import settings
 
 from mailcore import limits
 from mailcore.errors import MailError, NoSuchMessage
-from mailcore.message import fields
+from mailcore.message import dsn, fields
 from mailcore.models import Attempt, Submission
 from mailcore.outside import clock, dns
 from mailcore.outside.remote_smtp import Conversation, Credentials, Failed, Timeouts
@@ -68,6 +68,8 @@ class Try:
     tls_verdict: str = ""
     notes: tuple[str, ...] = ()
     milliseconds: int = 0
+    # The host makes the reports that were asked for (RFC 3461).
+    reports: bool = False
     # The row that begin() wrote for it, if it came that far.
     attempt_id: int | None = None
 
@@ -225,11 +227,14 @@ class Courier:
             raw,
             smtputf8=first.needs_smtputf8,
             before_end=before_end,
+            mail_dsn=_mail_dsn(first),
+            rcpt_dsn=[_rcpt_dsn(entry) for entry in entries],
         )
         done = set()
         for entry, answer in zip(entries, replies, strict=True):
             made = _try(answer.reply, link.talk, link.target, started_at, started)
             made.attempt_id = running.get(entry.pk)
+            made.reports = link.talk.offers_dsn
             tries[entry.pk].append(made)
             if not _may_go_elsewhere(answer.reply):
                 done.add(entry.pk)
@@ -356,6 +361,21 @@ def leaves_from(entry: Claimed) -> str:
     if entry.reverse_path and entry.return_domain:
         return return_path.make(entry.pk, entry.return_domain)
     return entry.reverse_path
+
+
+def _mail_dsn(entry: Claimed) -> str:
+    """What the next host is told of the sender's wishes (RFC 3461 §5.2.1)."""
+    words = (entry.ret and f"RET={entry.ret}", entry.envid and f"ENVID={entry.envid}")
+    return " ".join(word for word in words if word)
+
+
+def _rcpt_dsn(entry: Claimed) -> str:
+    orcpt = entry.orcpt
+    if not orcpt and entry.return_domain and entry.recipient.isascii():
+        # A report to a return path of ours then says whom we meant, whatever became of the name.
+        orcpt = f"rfc822;{dsn.to_xtext(entry.recipient)}"
+    words = (entry.notify and f"NOTIFY={entry.notify}", orcpt and f"ORCPT={orcpt}")
+    return " ".join(word for word in words if word)
 
 
 # --- The octets on the wire ------------------------------------------------------------------------------

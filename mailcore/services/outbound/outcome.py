@@ -51,7 +51,12 @@ def settle(owner: str, outcomes: Sequence[Outcome]) -> None:
     told: dict[int, list[Verdict]] = {}
     untold = []
     for verdict in verdicts:
-        if reports.is_wanted(verdict.outcome.entry, verdict.state, tells_delay=verdict.tells_delay):
+        if reports.is_wanted(
+            verdict.outcome.entry,
+            verdict.state,
+            tells_delay=verdict.tells_delay,
+            is_reported=verdict.outcome.tries[-1].reports,
+        ):
             told.setdefault(verdict.outcome.entry.submission_id, []).append(verdict)
         else:
             untold.append(verdict)
@@ -72,8 +77,9 @@ def judge(outcome: Outcome, now: dt.datetime) -> Verdict:
     if now >= end:
         return Verdict(outcome, State.BOUNCED, "5.4.7")
     is_late = now >= entry.born_at + dt.timedelta(seconds=limits.QUEUE_NOTICE_SECONDS)
+    tells_delay = is_late and entry.delay_notified_at is None and entry.wants("DELAY")
     due_at = min(now + retry_delay(entry.attempt_count), end)
-    return Verdict(outcome, State.WAITING, reply.status, due_at, is_late and entry.delay_notified_at is None)
+    return Verdict(outcome, State.WAITING, reply.status, due_at, tells_delay)
 
 
 # A host that says 5xx before it has heard of the message speaks of us or of itself, not of the message.
@@ -91,11 +97,13 @@ def _settle_and_tell(owner: str, verdicts: Sequence[Verdict], now: dt.datetime) 
     """One submission: its rows and its report stand or fall together."""
     failed = [verdict for verdict in verdicts if verdict.state == State.BOUNCED]
     delayed = [verdict for verdict in verdicts if verdict.tells_delay]
+    relayed = [verdict for verdict in verdicts if verdict.state == State.RELAYED]
     try:
         unit = reports.unit(
             verdicts[0].outcome.entry,
             failed=[(each.outcome, each.status) for each in failed],
             delayed=[(each.outcome, each.status) for each in delayed],
+            relayed=[(each.outcome, each.status) for each in relayed],
             now=now,
             within=lambda: _write(owner, verdicts, now, strict=True),
         )

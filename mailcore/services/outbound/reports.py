@@ -27,15 +27,20 @@ Source = Submission.Source
 Told = Sequence[tuple[Outcome, str]]
 
 
-def is_wanted(entry: Claimed, state: str, *, tells_delay: bool) -> bool:
-    """Whether somebody is to be told that an entry has come to that state, or of its delay."""
+def is_wanted(entry: Claimed, state: str, *, tells_delay: bool, is_reported: bool = False) -> bool:
+    """Whether somebody is to be told that an entry has come to that state, or of its delay.
+
+    is_reported says that the host which took it makes the reports that the sender asked for.
+    """
     if not entry.reverse_path or entry.source == Source.SYSTEM:
         return False
     if entry.source == Source.FORWARD:
         # Whose mail an alias sends on is anybody's claim, and a report on it backscatter, unless one of our
         # own sent it. Those did not ask for anything: the end is told, not the delay.
         return state == QueueEntry.State.BOUNCED and _is_from_here(entry)
-    return state == QueueEntry.State.BOUNCED or tells_delay
+    if state == QueueEntry.State.RELAYED:
+        return not is_reported and entry.wants("SUCCESS")
+    return entry.wants("FAILURE") if state == QueueEntry.State.BOUNCED else tells_delay
 
 
 def _is_from_here(entry: Claimed) -> bool:
@@ -48,15 +53,22 @@ def _is_from_here(entry: Claimed) -> bool:
 
 
 def unit(
-    entry: Claimed, *, failed: Told, delayed: Told, now: dt.datetime, within: Callable[[], None]
+    entry: Claimed,
+    *,
+    failed: Told,
+    delayed: Told,
+    now: dt.datetime,
+    within: Callable[[], None],
+    relayed: Told = (),
 ) -> Unit:
     """What to file for these ends of one submission; within runs in the same transaction.
 
     Raises NoSuchAddress when there is nobody to tell.
     """
     header = _header(entry.content_id)
+    full = _full(entry) if entry.ret == "FULL" and failed else b""
     mails, filings, outside = [], *_whom(entry)
-    for action, told in ((dsn.FAILED, failed), (dsn.DELAYED, delayed)):
+    for action, told in ((dsn.FAILED, failed), (dsn.DELAYED, delayed), (dsn.RELAYED, relayed)):
         if not told:
             continue
         sender = f"mailer-daemon@{settings.HOSTMAIL_HOSTNAME}"
@@ -70,6 +82,8 @@ def unit(
             now=now,
             message_id=f"<{random_id()}.dsn@{settings.HOSTMAIL_HOSTNAME}>",
             action=action,
+            envelope_id=entry.envid,
+            full=full if action == dsn.FAILED else b"",
         )
         raw = signed(raw, sender) if outside else raw
         keep_for = (entry.tenant_id, None) if outside else None
@@ -90,7 +104,7 @@ def unit(
                 needs_smtputf8=not outside.isascii(),
             )
 
-    data = {"report": [outcome.entry.recipient for outcome, _ in (*failed, *delayed)][:20]}
+    data = {"report": [outcome.entry.recipient for outcome, _ in (*failed, *delayed, *relayed)][:20]}
     return Unit(mails, trace=entry.trace, sender="", data=data, within=write)
 
 
@@ -123,7 +137,17 @@ def _failure(entry: Claimed, outcome: Outcome, status: str, action: str) -> dsn.
         remote_mta=last.host,
         last_attempt=last.started_at,
         will_retry_until=until if action == dsn.DELAYED else None,
+        original=outcome.entry.orcpt,
     )
+
+
+def _full(entry: Claimed) -> bytes:
+    """The whole mail, as RET=FULL wants it back with a failure (RFC 3461 §4.3); not a long one."""
+    row = sql.row("SELECT octets FROM content WHERE id = %s", (entry.content_id,))
+    if row is None or row[0] > limits.DSN_FULL_OCTETS:
+        return b""
+    kept = messages.raw_of(entry.content_id)
+    return kept.header + kept.body
 
 
 def _header(content_id: int) -> bytes:

@@ -17,6 +17,7 @@ from typing import Final
 from mailcore import limits, secrets
 from mailcore.errors import NoSuchAddress
 from mailcore.message.address import Path
+from mailcore.models import Domain, Submission
 from mailcore.outside import clock
 
 _PREFIX: Final = "bounce+"
@@ -52,6 +53,21 @@ def read(path: Path) -> int | None:
     if not 0 <= (_today() - day) % 65536 <= limits.RETURN_PATH_DAYS:
         raise NoSuchAddress("This return path is too old")
     return entry_id
+
+
+def domain_for(source: str, reverse_path: str) -> str:
+    """The domain that reports on a submission come home to; "" leaves its return path as it is.
+
+    A program's own domain, if that one's mail comes to us.
+    """
+    if source != Submission.Source.API or not reverse_path:
+        return ""
+    name = reverse_path.rpartition("@")[2]
+    domain = Domain.objects.filter(name=name, state=Domain.State.VERIFIED).first()
+    if domain is None:
+        return ""
+    state = domain.findings.get("mx", {}).get("state", "ok" if domain.is_trusted else "")
+    return name if state == "ok" else ""
 
 
 def _today() -> int:

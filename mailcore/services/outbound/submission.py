@@ -37,7 +37,7 @@ from mailcore.secrets import random_id
 from mailcore.senderauth import dkim
 from mailcore.services import addresses, delivery, domains, events, messages, queue, sql, suppressions
 from mailcore.services.messages import Filed, Filing, Mail, Prepared, Unit
-from mailcore.services.outbound import author
+from mailcore.services.outbound import author, receipts, return_path
 
 Steps: TypeAlias = Generator[Unit, list[Filed], Submission]
 Source = Submission.Source
@@ -54,6 +54,7 @@ class Recipient:
 
     address: str
     route: addresses.Route
+    wish: queue.Wish = queue.NO_WISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,9 @@ class Origin:
     # None: as the mailbox's settings say for that door; webmail always.
     file_sent: bool | None = None
     smtputf8: bool = False
+    # RET and ENVID of RFC 3461.
+    ret: str = ""
+    envid: str = ""
     trace: str = field(default_factory=random_id)
 
 
@@ -334,18 +338,6 @@ def received(*, source: str, protocol: str, trace_id: str, recipient: str | None
     )
 
 
-def _return_domain(origin: Origin) -> str:
-    """Where reports on mail of a program come home to: its own domain, if that one's mail comes to us."""
-    if origin.source != Source.API or not origin.reverse_path:
-        return ""
-    name = origin.reverse_path.rpartition("@")[2]
-    domain = Domain.objects.filter(name=name, state=Domain.State.VERIFIED).first()
-    if domain is None:
-        return ""
-    seen = domain.findings.get("mx", {}).get("state", "ok" if domain.is_trusted else "")
-    return name if seen == "ok" else ""
-
-
 # --- What is filed and queued ----------------------------------------------------------------------------
 
 
@@ -380,9 +372,16 @@ class _Plan:
             if one not in mine and tenant is not None and one.route.outside:
                 self.forwards.setdefault(tenant, []).extend(one.route.outside)
                 self.forwarded_by.setdefault(tenant, one.address.rpartition("@")[2])
+        # Where an alias of the sender's own leads, their wishes go along (RFC 3461 §5.2.7.3).
+        self.wishes = {
+            address: one.wish
+            for one in recipients
+            if one.wish != queue.NO_WISH
+            for address in (one.address, *one.route.outside)
+        }
         self.only = recipients[0].address if len(recipients) == 1 else None
         self.subject = self.prepared.index.subject
-        self.return_domain = _return_domain(origin)
+        self.return_domain = return_path.domain_for(origin.source, origin.reverse_path)
         self.mails = self._mails(here)
 
     def _mails(self, here: Sequence[Recipient]) -> list[Mail]:
@@ -406,7 +405,20 @@ class _Plan:
             mails = [Mail(self.prepared, local, prefix, keep_for=keep_for)]
         self.main = len(mails)
         mails += [Mail(self.prepared, [], prefix, keep_for=(tenant, None)) for tenant in self.forwards]
-        return mails
+        return mails + self._receipts()
+
+    def _receipts(self) -> list[Mail]:
+        """The report on those delivered here whose sender asked for one (RFC 3461 §4.1)."""
+        wishes = {one: self.wishes[one] for one in self.delivered if one in self.wishes}
+        asked = {one: wish.orcpt for one, wish in wishes.items() if "SUCCESS" in wish.notify}
+        origin = self.origin
+        if not asked or not origin.reverse_path:
+            return []
+        raw = receipts.delivered(
+            asked, to=origin.reverse_path, header=self.prepared.header, envelope_id=origin.envid
+        )
+        to = Filing(self.sender.tenant_id, origin.mailbox_id, "inbox", recipient=origin.reverse_path)
+        return [Mail(messages.prepare(raw), [to], trace.return_path(""))]
 
     def _prefix(self, *, is_local: bool) -> bytes:
         prefix = trace.return_path(self.origin.reverse_path) if is_local else b""
@@ -433,8 +445,13 @@ class _Plan:
             key=origin.key,
             delivered=self.delivered,
             return_domain=self.return_domain,
+            wishes=self.wishes,
+            ret=origin.ret,
+            envid=origin.envid,
         )
-        for contents, (tenant, targets) in zip(content_ids[self.main :], self.forwards.items(), strict=True):
+        for contents, (tenant, targets) in zip(
+            content_ids[self.main : self.main + len(self.forwards)], self.forwards.items(), strict=True
+        ):
             targets = list(dict.fromkeys(targets))
             queue.enqueue(
                 tenant_id=tenant,

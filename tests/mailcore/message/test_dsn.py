@@ -2,6 +2,7 @@ import datetime as dt
 import email
 import email.policy
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,3 +103,28 @@ def test_explains_by_the_longest_code_known():
 @given(st.binary(max_size=1000))
 def test_never_fails_on_what_claims_to_be_a_report(raw):
     dsn.parse_dsn(b"Content-Type: message/delivery-status\r\n\r\n" + raw)
+
+
+def test_names_what_the_sender_had_written_itself():
+    failure = dsn.Failure("bob@example.net", "5.1.1", original="rfc822;Bob+2BX@example.org")
+    raw = build(failure, envelope_id="QQ+2B1")
+    assert b"Original-Envelope-Id: QQ+1\r\n" in raw
+    assert b"Original-Recipient: rfc822;Bob+X@example.org\r\n" in raw
+    assert dsn.parse_dsn(raw)[0].original == "Bob+X@example.org"
+    assert dsn.from_xtext(dsn.to_xtext("a+b=c d@x")) == "a+b=c d@x"
+
+
+@pytest.mark.parametrize(
+    ("action", "words"), [(dsn.DELIVERED, "has been delivered to"), (dsn.RELAYED, "has been passed on to")]
+)
+def test_tells_of_success_in_words_and_to_programs(action, words):
+    raw = build(dsn.Failure("bob@example.net", "2.1.5"), action=action)
+    human, status, _ = read(raw).iter_parts()
+    assert words in human.get_content()
+    assert "not be tried again" not in human.get_content()
+    assert status.get_payload()[1]["Action"] == action
+
+
+def test_brings_the_whole_mail_back_where_it_is_wanted():
+    assert read(build(full=ORIGINAL)).get_payload()[2].get_content_type() == "message/rfc822"
+    assert b"secret body" in build(full=ORIGINAL)

@@ -660,3 +660,25 @@ def test_binds_to_the_source_address(remote):
     with pytest.raises(Failed) as failed:
         opened(remote, source_address="192.0.2.1")
     assert failed.value.reply.is_temporary
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_passes_wishes_for_reports_on_to_hosts_that_heed_them(pipelining):
+    with FakeRemote(dsn=True, pipelining=pipelining) as remote:
+        talk = conversation(remote)
+        talk.open()
+        assert talk.offers_dsn
+        talk.transmit(
+            "a@ours.example", [ALICE, BOB], RAW, mail_dsn="RET=HDRS ENVID=e1", rcpt_dsn=["", "NOTIFY=NEVER"]
+        )
+        talk.close()
+    said = [command for command in remote.commands if command.startswith(("MAIL", "RCPT"))]
+    assert said[0].endswith(" RET=HDRS ENVID=e1")
+    assert said[1:] == [f"RCPT TO:<{ALICE}>", f"RCPT TO:<{BOB}> NOTIFY=NEVER"]
+
+
+def test_keeps_wishes_for_reports_from_hosts_that_know_none(remote):
+    talk = conversation(remote)
+    talk.open()
+    talk.transmit("a@ours.example", [BOB], RAW, mail_dsn="RET=HDRS", rcpt_dsn=["NOTIFY=NEVER"])
+    assert not any("RET" in command or "NOTIFY" in command for command in remote.commands)

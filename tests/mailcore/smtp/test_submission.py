@@ -298,3 +298,21 @@ def test_a_suspended_mailbox_cannot_sign_in(alice, settings):
         with pytest.raises(smtplib.SMTPAuthenticationError) as refusal:
             smtp.login(alice.address, alice.password)
     assert refusal.value.smtp_code == 535
+
+
+def test_keeps_which_reports_a_sender_wants(alice, settings):
+    with connect(settings) as smtp:
+        smtp.starttls(context=LAX)
+        smtp.login(alice.address, alice.password)
+        smtp.ehlo("laptop.home")
+        assert smtp.has_extn("dsn")
+        smtp.sendmail(
+            alice.address, ["bob@example.org"], RAW, mail_options=["RET=FULL", "ENVID=e+2B1"],
+            rcpt_options=["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;Bob@example.org"],
+        )  # fmt: skip
+        assert smtp.mail(alice.address, ["RET=SOME"])[0] == 501
+        smtp.sendmail(alice.address, ["eve@example.org"], RAW)
+    first, second = Submission.objects.order_by("pk")
+    assert (first.dsn_ret, first.dsn_envid, second.dsn_ret, second.dsn_envid) == ("FULL", "e+2B1", "", "")
+    wishes = list(QueueEntry.objects.order_by("pk").values_list("dsn_notify", "dsn_orcpt"))
+    assert wishes == [("SUCCESS,DELAY", "rfc822;Bob@example.org"), ("", "")]

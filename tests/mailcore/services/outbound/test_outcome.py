@@ -1,6 +1,7 @@
 """What follows from what a host said."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -8,8 +9,8 @@ from mailcore import limits
 from mailcore.models import Attempt, Event, Mailbox, Message, QueueEntry
 from mailcore.outside import clock as clock_door
 from mailcore.outside.smtp_replies import Reply
-from mailcore.services import mailboxes, outbound, queue
-from mailcore.services.outbound import outcome
+from mailcore.services import mailboxes, messages, outbound, queue
+from mailcore.services.outbound import outcome, submission
 from mailcore.services.outbound.attempt import Outcome, Try
 from tests.cast import Cast
 from tests.fakes import FakeClock, MemoryWorker
@@ -158,3 +159,80 @@ def test_one_notice_of_delay(alice, clock):
     assert entry.delay_notified_at
     outbound.settle("me", [said(entry, 450, "4.2.1")])
     assert Message.objects.count() == 1
+
+
+# --- RFC 3461 --------------------------------------------------------------------------------------------
+
+
+def wished(person, notify, *, ret="", recipient="a@example.org"):
+    """A mail whose sender said which reports they want, claimed."""
+    accepted = replace(outbound.accept_recipient(recipient), wish=queue.Wish(notify, "rfc822;A@example.org"))
+    origin = outbound.Origin(
+        person.mailbox.pk, person.user.pk, "smtp", person.address, ret=ret, envid="E1"
+    )  # fmt: skip
+    submission.drive(outbound.steps(origin, RAW, [accepted]))
+    due = queue.due()
+    return queue.claim("me", due[0], 100) if due else []
+
+
+def reports(person):
+    found = []
+    for message in Message.objects.filter(mailbox_id=person.mailbox.pk):
+        kept = messages.raw_of(message.content_id)
+        found += [kept.raw] if b"multipart/report" in kept.header else []
+    return found
+
+
+@pytest.mark.parametrize("notify", ["NEVER", "SUCCESS", "DELAY"])
+def test_no_failure_is_told_to_who_wants_none(alice, notify):
+    (entry,) = wished(alice, notify)
+    outbound.settle("me", [said(entry, 550, "5.1.1", "rcpt")])
+    assert QueueEntry.objects.get().state == "bounced"
+    assert reports(alice) == []
+
+
+def test_a_failure_names_the_recipient_and_the_mail_as_the_sender_did(alice):
+    (entry,) = wished(alice, "FAILURE")
+    outbound.settle("me", [said(entry, 550, "5.1.1", "rcpt")])
+    (raw,) = reports(alice)
+    assert b"Original-Recipient: rfc822;A@example.org\r\n" in raw
+    assert b"Original-Envelope-Id: E1\r\n" in raw
+    assert b"How are you?" not in raw
+
+
+def test_ret_full_brings_the_whole_mail_back(alice):
+    (entry,) = wished(alice, "", ret="FULL")
+    outbound.settle("me", [said(entry, 550, "5.1.1", "rcpt")])
+    (raw,) = reports(alice)
+    assert b"message/rfc822" in raw
+    assert b"How are you?" in raw
+
+
+@pytest.mark.parametrize(("notify", "told"), [("FAILURE", 0), ("DELAY", 1), ("", 1)])
+def test_a_delay_is_told_to_who_wants_to_know(alice, clock, notify, told):
+    (entry,) = wished(alice, notify)
+    clock.advance(limits.QUEUE_NOTICE_SECONDS + 1)
+    outbound.settle("me", [said(entry, 450, "4.2.1", "rcpt")])
+    assert len(reports(alice)) == told
+
+
+def test_success_is_told_unless_the_host_tells_it(alice):
+    (entry,) = wished(alice, "SUCCESS,FAILURE")
+    outbound.settle("me", [said(entry, 250, "2.0.0")])
+    (raw,) = reports(alice)
+    assert b"Action: relayed\r\n" in raw
+    (entry,) = wished(alice, "SUCCESS")
+    outcome_ = said(entry, 250, "2.0.0")
+    outcome_.tries[-1].reports = True
+    outbound.settle("me", [outcome_])
+    assert len(reports(alice)) == 1
+    (entry,) = wished(alice, "")
+    outbound.settle("me", [said(entry, 250, "2.0.0")])
+    assert len(reports(alice)) == 1
+
+
+def test_success_here_is_told_at_once(alice):
+    assert wished(alice, "SUCCESS", recipient="bob@acme.test") == []
+    (raw,) = reports(alice)
+    assert b"Action: delivered\r\n" in raw
+    assert b"Final-Recipient: rfc822; bob@acme.test\r\n" in raw
