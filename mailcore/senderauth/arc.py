@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,14 +21,15 @@ from mailcore.errors import BadHeader, MailError
 from mailcore.senderauth import dkim
 from mailcore.senderauth.dkim import PrivateKey, relaxed_body, relaxed_field
 from mailcore.senderauth.dkim_key import holds, public_key
-from mailcore.senderauth.dkim_tags import NAME, OWN_B, Broken, number, octets, read_tags
-from mailcore.senderauth.dkim_verify import canonical_field, simple_body
+from mailcore.senderauth.dkim_tags import NAME, Broken, number, octets, read_tags
 from mailcore.senderauth.questions import Outcome, Question, Steps
+from mailcore.senderauth.signed import Field, Mail, without_b
 
 Result = Literal["none", "pass", "fail", "temperror"]
+Outcomes = Mapping[Question, Outcome]
 
 RESULTS, SIGNATURE, SEAL = b"arc-authentication-results", b"arc-message-signature", b"arc-seal"
-_NEXT_FIELD = re.compile(rb"\r\n(?![ \t])")
+_CV_FAIL = re.compile(rb"(?:\A|;)[ \t\r\n]*cv[ \t\r\n]*=[ \t\r\n]*fail[ \t\r\n]*(?:;|\Z)")
 _RESULTS_INSTANCE = re.compile(rb"[ \t\r\n]*i[ \t\r\n]*=[ \t\r\n]*([0-9]{1,3})[ \t\r\n]*;")
 _INSTANCE = re.compile(r"[1-9][0-9]?\Z")
 _ALGORITHMS = ("rsa-sha256", "ed25519-sha256")
@@ -53,6 +54,9 @@ class ARC:
     problem: str = ""
 
 
+NO_CHAIN = ARC("none")
+
+
 @dataclass(frozen=True, slots=True)
 class _Field:
     """One of the two signed fields of a set, its tags read."""
@@ -68,7 +72,7 @@ class _Field:
 
 @dataclass(frozen=True, slots=True)
 class _Set:
-    results: tuple[bytes, bytes]
+    results: Field
     signature: _Field
     seal: _Field
 
@@ -79,19 +83,55 @@ class _CannotTell(Exception):
 
 def verify(raw: bytes) -> Steps[ARC]:
     """Judge the chain of raw, which has CRLF line ends. (§5.2)"""
-    mail = _Mail(raw)
-    count = mail.most()
+    return (yield from judge(read(Mail(raw))))
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The sets of a mail, oldest first, its body compared: all of the work that grows with its size.
+
+    verdict is set where nothing more is needed. unchanged_since is the oldest instance from which on all
+    signatures were made for this body.
+    """
+
+    mail: Mail
+    sets: tuple[_Set, ...] = ()
+    unchanged_since: int = 0
+    verdict: ARC | None = None
+
+
+def read(mail: Mail) -> Chain:
+    """Do what needs no key, for judge(). (§5.2, 1-3, and the bodies of 4 and 5)"""
+    count = max(len(mail.of(name)) for name in (RESULTS, SIGNATURE, SEAL))
     if not count:
-        return ARC("none")
+        return Chain(mail, verdict=NO_CHAIN)
     try:
-        sets = mail.sets(count)
-        asked = list(dict.fromkeys(one.question for each in sets for one in (each.signature, each.seal)))
-        outcomes = dict(zip(asked, (yield asked), strict=True))
-        mail.check_signature(sets[-1].signature, outcomes)
-        _check_seals(sets, outcomes)
-        oldest = mail.oldest_pass(sets, outcomes)
+        sets = _sets(mail, count)
+        _check_body(mail, sets[-1].signature)
     except Broken as error:
-        return ARC("fail", count, is_ended=mail.is_ended(), problem=str(error))
+        return Chain(mail, verdict=ARC("fail", count, is_ended=_is_ended(mail), problem=str(error)))
+    since = count
+    for each in reversed(sets[:-1]):
+        try:
+            _check_body(mail, each.signature)
+        except Broken:
+            break
+        since -= 1
+    return Chain(mail, sets, since)
+
+
+def judge(chain: Chain) -> Steps[ARC]:
+    """Fetch the keys and check signatures and seals. (§5.2, 4-6)"""
+    mail, sets, count = chain.mail, chain.sets, len(chain.sets)
+    if chain.verdict is not None:
+        return chain.verdict
+    asked = list(dict.fromkeys(one.question for each in sets for one in (each.signature, each.seal)))
+    outcomes = dict(zip(asked, (yield asked), strict=True))
+    try:
+        _check_signature(mail, sets[-1].signature, outcomes)
+        _check_seals(sets, outcomes)
+    except Broken as error:
+        return ARC("fail", count, problem=str(error))
     except _CannotTell:
         return ARC("temperror", count, problem="no answer about a key")
     return ARC(
@@ -99,113 +139,95 @@ def verify(raw: bytes) -> Steps[ARC]:
         count,
         tuple(each.seal.tags["d"].lower() for each in sets),
         tuple(_text(each.results[1]) for each in sets),
-        oldest,
+        _oldest_pass(chain, outcomes),
     )
 
 
-class _Mail:
-    """A mail as its chain sees it."""
-
-    def __init__(self, raw: bytes) -> None:
-        header, self.body = dkim.split(raw)
-        self.fields: dict[bytes, list[tuple[bytes, bytes]]] = {}
-        for line in _NEXT_FIELD.split(header):
-            name, colon, value = line.partition(b":")
-            if colon:
-                self.fields.setdefault(name.rstrip(b" \t").lower(), []).append((name, value))
-        self._hashes: dict[bool, bytes] = {}
-
-    def most(self) -> int:
-        """How many sets there are, going by the kind of field there is most of."""
-        return max(len(self.fields.get(name, ())) for name in (RESULTS, SIGNATURE, SEAL))
-
-    def is_ended(self) -> bool:
-        """Whether a seal says that the chain failed before: it cannot be mended. (§5.1)"""
-        return any(re.search(rb"(?:\A|;)\s*cv\s*=\s*fail\s*(?:;|\Z)", value) for _, value in self._of(SEAL))
-
-    def _of(self, name: bytes) -> list[tuple[bytes, bytes]]:
-        return self.fields.get(name, [])
-
-    def sets(self, count: int) -> list[_Set]:
-        """The sets, oldest first. Raises Broken unless they are whole and numbered 1 to count. (§5.2, 1-3)"""
-        if count > limits.ARC_SETS:
-            raise Broken("there are too many sets")
-        results: dict[int, tuple[bytes, bytes]] = {}
-        for name, value in self._of(RESULTS):
-            match = _RESULTS_INSTANCE.match(value)
-            if not match:
-                raise Broken("results without an instance")
-            results[int(match[1])] = name, value
-        signatures = self._numbered(SIGNATURE)
-        seals = self._numbered(SEAL)
-        wanted = set(range(1, count + 1))
-        if not wanted == set(results) == set(signatures) == set(seals):
-            raise Broken("a set is not whole")
-        for instance in wanted:
-            cv = seals[instance].tags.get("cv", "")
-            if cv != ("none" if instance == 1 else "pass"):
-                raise Broken(f"set {instance} says cv={cv[:10]}")
-        return [_Set(results[number], signatures[number], seals[number]) for number in sorted(wanted)]
-
-    def _numbered(self, name: bytes) -> dict[int, _Field]:
-        found: dict[int, _Field] = {}
-        for written, value in self._of(name):
-            field = _read(written, value, is_seal=name == SEAL)
-            found[int(field.tags["i"])] = field
-        return found
-
-    def check_signature(self, field: _Field, outcomes: dict[Question, Outcome]) -> None:
-        """Raises Broken when the mail is not what the signature was made for. (§5.2, 4)"""
-        tags = field.tags
-        # DKIM's default is simple/simple; the public vectors and what seals by them mean relaxed.
-        header, _, body = tags.get("c", "relaxed/relaxed").partition("/")
-        if header not in ("simple", "relaxed") or body not in ("", "simple", "relaxed"):
-            raise Broken("c= is unknown")
-        names = [name.strip(" \t\r\n").lower().encode() for name in tags["h"].split(":")]
-        if SEAL in names:
-            raise Broken("a seal is among the signed fields")
-        if len(names) > limits.DKIM_FIELDS:
-            raise Broken("it signs too many fields")
-        if self._body_hash(relaxed=body == "relaxed") != octets(tags["bh"]):
-            raise Broken("the body was changed")
-        left = {name: len(self._of(name)) for name in names}
-        lines = []
-        for name in names:
-            if left[name]:
-                left[name] -= 1
-                lines.append(canonical_field(*self.fields[name][left[name]], relaxed=header == "relaxed"))
-        bare = OWN_B.sub(rb"\1", field.value, count=1)
-        lines.append(canonical_field(field.name, bare, relaxed=header == "relaxed"))
-        _check(field, b"\r\n".join(lines), outcomes, "the header was changed")
-
-    def _body_hash(self, *, relaxed: bool) -> bytes:
-        if relaxed not in self._hashes:
-            body = relaxed_body(self.body) if relaxed else simple_body(self.body)
-            self._hashes[relaxed] = hashlib.sha256(body).digest()
-        return self._hashes[relaxed]
-
-    def oldest_pass(self, sets: Sequence[_Set], outcomes: dict[Question, Outcome]) -> int:
-        """The lowest instance from which on all signatures hold; that of the newest does. (§5.2, 5)"""
-        for instance in range(len(sets) - 1, 0, -1):
-            try:
-                self.check_signature(sets[instance - 1].signature, outcomes)
-            except (Broken, _CannotTell):
-                return instance + 1
-        return 0
+def _sets(mail: Mail, count: int) -> tuple[_Set, ...]:
+    """The sets, oldest first. Raises Broken unless they are whole and numbered 1 to count."""
+    if count > limits.ARC_SETS:
+        raise Broken("there are too many sets")
+    results: dict[int, Field] = {}
+    for name, value in mail.of(RESULTS):
+        match = _RESULTS_INSTANCE.match(value)
+        if not match:
+            raise Broken("results without an instance")
+        results[int(match[1])] = name, value
+    signatures = _numbered(mail, SIGNATURE)
+    seals = _numbered(mail, SEAL)
+    wanted = range(1, count + 1)
+    if not set(wanted) == set(results) == set(signatures) == set(seals):
+        raise Broken("a set is not whole")
+    for instance in wanted:
+        cv = seals[instance].tags.get("cv", "")
+        if cv != ("none" if instance == 1 else "pass"):
+            raise Broken(f"set {instance} says cv={cv[:10]}")
+    return tuple(_Set(results[each], signatures[each], seals[each]) for each in wanted)
 
 
-def _check_seals(sets: Sequence[_Set], outcomes: dict[Question, Outcome]) -> None:
+def _numbered(mail: Mail, name: bytes) -> dict[int, _Field]:
+    found: dict[int, _Field] = {}
+    for field in mail.of(name):
+        read_field = _read(field, is_seal=name == SEAL)
+        found[int(read_field.tags["i"])] = read_field
+    return found
+
+
+def _is_ended(mail: Mail) -> bool:
+    """Whether a seal says that the chain failed before: it cannot be mended. (§5.1)"""
+    return any(_CV_FAIL.search(value) for _, value in mail.of(SEAL))
+
+
+def _check_body(mail: Mail, signature: _Field) -> None:
+    """Raises Broken when the body is not the one that was signed."""
+    _, body = _canonicalisation(signature)
+    if mail.body_hash(relaxed=body == "relaxed") != octets(signature.tags["bh"]):
+        raise Broken("the body was changed")
+
+
+def _canonicalisation(signature: _Field) -> tuple[str, str]:
+    # DKIM's default is simple/simple; the public vectors, and what seals by them, mean relaxed.
+    header, _, body = signature.tags.get("c", "relaxed/relaxed").partition("/")
+    if header not in ("simple", "relaxed") or body not in ("", "simple", "relaxed"):
+        raise Broken("c= is unknown")
+    return header, body
+
+
+def _check_signature(mail: Mail, signature: _Field, outcomes: Outcomes) -> None:
+    """Raises Broken when the header is not the one that was signed."""
+    header, _ = _canonicalisation(signature)
+    names = [name.strip(" \t\r\n").lower().encode() for name in signature.tags["h"].split(":")]
+    if SEAL in names:
+        raise Broken("a seal is among the signed fields")
+    if len(names) > limits.DKIM_FIELDS:
+        raise Broken("it signs too many fields")
+    signed = mail.signed(names, (signature.name, signature.value), relaxed=header == "relaxed")
+    _check(signature, signed, outcomes, "the header was changed")
+
+
+def _oldest_pass(chain: Chain, outcomes: Outcomes) -> int:
+    """The oldest instance from which on all signatures hold, 0 for all of them; the newest does. (§5.2, 5)"""
+    oldest = len(chain.sets)
+    for each in reversed(chain.sets[chain.unchanged_since - 1 : -1]):
+        try:
+            _check_signature(chain.mail, each.signature, outcomes)
+        except (Broken, _CannotTell):
+            break
+        oldest -= 1
+    return oldest if oldest > 1 else 0
+
+
+def _check_seals(sets: Sequence[_Set], outcomes: Outcomes) -> None:
     """Raises Broken when a seal does not hold: each covers all sets up to its own. (§5.1.1, §5.2, 6)"""
     lines: list[bytes] = []
     for each in sets:
         lines += [relaxed_field(*each.results), relaxed_field(each.signature.name, each.signature.value)]
-        bare = OWN_B.sub(rb"\1", each.seal.value, count=1)
-        sealed = b"\r\n".join([*lines, relaxed_field(each.seal.name, bare)])
+        sealed = b"\r\n".join([*lines, relaxed_field(each.seal.name, without_b(each.seal.value))])
         _check(each.seal, sealed, outcomes, f"the seal of {each.seal.tags['d'][:100]} does not hold")
         lines.append(relaxed_field(each.seal.name, each.seal.value))
 
 
-def _check(field: _Field, signed: bytes, outcomes: dict[Question, Outcome], problem: str) -> None:
+def _check(field: _Field, signed: bytes, outcomes: Outcomes, problem: str) -> None:
     outcome = outcomes[field.question]
     if isinstance(outcome, MailError) and outcome.retry:
         raise _CannotTell
@@ -217,7 +239,8 @@ def _check(field: _Field, signed: bytes, outcomes: dict[Question, Outcome], prob
         raise Broken(problem)
 
 
-def _read(name: bytes, value: bytes, *, is_seal: bool) -> _Field:
+def _read(field: Field, *, is_seal: bool) -> _Field:
+    name, value = field
     if len(value) > limits.DKIM_SIGNATURE_OCTETS:
         raise Broken("a field is too long")
     try:
@@ -297,7 +320,7 @@ def _relaxed(field: bytes) -> bytes:
 def _sets_before(raw: bytes, count: int) -> list[bytes]:
     return [
         relaxed_field(name, value)
-        for each in (_Mail(raw).sets(count) if count else ())
+        for each in (_sets(Mail(raw), count) if count else ())
         for name, value in (
             each.results,
             (each.signature.name, each.signature.value),

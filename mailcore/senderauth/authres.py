@@ -20,7 +20,7 @@ def field(authserv_id: str, verdict: Verdict) -> bytes:
 
     Signatures that would make it longer are left out, the last ones first.
     """
-    others = _spf(verdict) + _dmarc(verdict) + _iprev(verdict)
+    others = _spf(verdict) + _dmarc(verdict) + _arc(verdict) + _iprev(verdict)
     signatures = _dkim(verdict)
     while True:
         lines = [authserv_id, *signatures, *others]
@@ -80,6 +80,16 @@ def _dmarc(verdict: Verdict) -> list[str]:
         return ["dmarc=permerror" + _reason("no author that can be judged")]
     policy = f" policy.dmarc={found.policy}" if found.record_at and found.result == "fail" else ""
     return [f"dmarc={found.result} header.from={_value(found.domain)}{policy}"]
+
+
+def _arc(verdict: Verdict) -> list[str]:
+    """RFC 8617 §10 has no temperror: of no chain, and of one DNS could not tell of, nothing is said."""
+    found = verdict.arc
+    if found.result == "fail":
+        return ["arc=fail" + _reason(found.problem)]
+    if found.result == "pass":
+        return [f"arc=pass (i={found.instances}) header.oldest-pass={found.oldest_pass}"]
+    return []
 
 
 def _iprev(verdict: Verdict) -> list[str]:

@@ -1,7 +1,8 @@
-"""All that DNS and signatures say about who sent a mail: SPF, DKIM, iprev and DMARC in one go. (pure)
+"""All that DNS and signatures say about who sent a mail: SPF, DKIM, ARC, iprev and DMARC in one go. (pure)
 
-judge() is a generator that yields questions for DNS (see questions.py): the methods run side by side and ask
-nothing twice. Called by the MX; what follows from a verdict is decided elsewhere (services/inbound).
+read() does what grows with the mail and needs no answers. judge() is a generator that yields questions for
+DNS (see questions.py): the methods run side by side and ask nothing twice. Called by the MX; what follows
+from a verdict is decided elsewhere (services/inbound).
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from mailcore import limits
 from mailcore.errors import BadAddress
 from mailcore.message import fields
 from mailcore.message.address import normalise_domain, scan
-from mailcore.senderauth import dkim_verify, dmarc, iprev, spf
+from mailcore.senderauth import arc, dkim_verify, dmarc, iprev, spf
+from mailcore.senderauth.arc import ARC, NO_CHAIN, Chain
 from mailcore.senderauth.dkim_verify import Claims, Signature
 from mailcore.senderauth.dmarc import DMARC
 from mailcore.senderauth.iprev import IPRev
 from mailcore.senderauth.questions import Question, Steps, both, sparingly
+from mailcore.senderauth.signed import Mail
 from mailcore.senderauth.spf import SPF
 
 
@@ -38,31 +41,54 @@ class Verdict:
     iprev: IPRev
     authors: tuple[str, ...]
     dmarc: DMARC | None
+    arc: ARC = NO_CHAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The signatures of a mail and of those who passed it on, the body compared with them."""
+
+    claims: Claims
+    chain: Chain
+
+
+def read(raw: bytes, *, now: int) -> Signed:
+    """Do the part of judging that is costly for a big mail, so that callers may do it elsewhere.
+
+    raw is the mail as it came, with CRLF line ends; now is seconds since the epoch.
+    """
+    mail = Mail(raw)
+    return Signed(dkim_verify.read(mail, now=now), arc.read(mail))
 
 
 def judge(
-    claims: Claims, *, header: bytes, peer: str, mail_from: str, helo: str, receiver: str, now: int
+    signed: Signed, *, header: bytes, peer: str, mail_from: str, helo: str, receiver: str, now: int
 ) -> Steps[Verdict]:
-    """Judge one mail. claims are dkim_verify.read()'s, header is its header section, peer an IP address.
+    """Judge one mail. signed is what read() gave, header is its header section, peer an IP address.
 
     mail_from is "" for the null path, its domain in A-labels; now is seconds since the epoch.
     """
-    steps = _judge(claims, header, peer, mail_from, helo, receiver, now)
+    steps = _judge(signed, header, peer, mail_from, helo, receiver, now)
     return (yield from sparingly(steps, limits.VERIFY_QUESTIONS))
 
 
 def _judge(
-    claims: Claims, header: bytes, peer: str, mail_from: str, helo: str, receiver: str, now: int
+    signed: Signed, header: bytes, peer: str, mail_from: str, helo: str, receiver: str, now: int
 ) -> Steps[Verdict]:
     domains = authors(header)
     by_name = both(
         spf.check(peer, mail_from, helo, receiver=receiver, now=now),
         _helo(peer, helo, receiver, now) if mail_from else _nothing(),
     )
-    by_mail = both(dkim_verify.judge(claims), both(iprev.check(peer), _policies(domains)))
-    (sender, greeting), (signatures, (reverse, _)) = yield from both(by_name, by_mail)
+    by_mail = both(
+        both(dkim_verify.judge(signed.claims), arc.judge(signed.chain)),
+        both(iprev.check(peer), _policies(domains)),
+    )
+    (sender, greeting), ((signatures, chain), (reverse, _)) = yield from both(by_name, by_mail)
     verdict = yield from _dmarc(domains, sender, signatures)
-    return Verdict(mail_from, helo, peer, sender, greeting, tuple(signatures), reverse, domains, verdict)
+    return Verdict(
+        mail_from, helo, peer, sender, greeting, tuple(signatures), reverse, domains, verdict, chain
+    )
 
 
 def authors(header: bytes) -> tuple[str, ...]:

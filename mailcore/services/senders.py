@@ -15,8 +15,7 @@ from django.conf import settings
 from mailcore.outside import asked
 from mailcore.outside.lookups import Steps
 from mailcore.senderauth import sender
-from mailcore.senderauth.dkim_verify import Claims
-from mailcore.senderauth.sender import Verdict
+from mailcore.senderauth.sender import Signed, Verdict
 
 
 def is_checked(peer: str) -> bool:
@@ -43,12 +42,12 @@ def _is_strange(
 
 
 def judge(
-    claims: Claims, *, header: bytes, peer: str, reverse_path: str, helo: str, now: int
+    signed: Signed, *, header: bytes, peer: str, reverse_path: str, helo: str, now: int
 ) -> Steps[Verdict]:
     """Find out what DNS and signatures say about one mail; a generator of lookups for dns.arun()."""
     return asked.lookups(
         sender.judge(
-            claims,
+            signed,
             header=header,
             peer=peer,
             mail_from=reverse_path,
@@ -69,6 +68,8 @@ def facts(verdict: Verdict) -> dict[str, Any]:
     if verdict.dmarc is not None:
         policy = verdict.dmarc.policy if verdict.dmarc.result == "fail" else ""
         found["dmarc"] = _words(verdict.dmarc.result, verdict.dmarc.domain, policy)
+    if verdict.arc.result != "none":
+        found["arc"] = _words(verdict.arc.result, *verdict.arc.sealers)
     return found
 
 

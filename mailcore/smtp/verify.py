@@ -7,7 +7,7 @@ import functools
 
 from mailcore import limits
 from mailcore.outside import clock, dns
-from mailcore.senderauth import dkim_verify
+from mailcore.senderauth import sender
 from mailcore.senderauth.sender import Verdict
 from mailcore.services import inbound, senders
 
@@ -20,13 +20,13 @@ async def verify(transaction: inbound.Transaction, raw: bytes) -> Verdict:
     """
     header = inbound.header_of(raw)
     now = int(clock.now().timestamp())
-    read = functools.partial(dkim_verify.read, raw, now=now)
+    read = functools.partial(sender.read, raw, now=now)
     if len(raw) > limits.LOOP_OCTETS:
-        claims = await asyncio.get_running_loop().run_in_executor(None, read)
+        signed = await asyncio.get_running_loop().run_in_executor(None, read)
     else:
-        claims = read()
+        signed = read()
     steps = senders.judge(
-        claims,
+        signed,
         header=header,
         peer=transaction.peer,
         reverse_path=transaction.reverse_path,

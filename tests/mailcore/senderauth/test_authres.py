@@ -8,6 +8,7 @@ import pytest
 
 from mailcore import limits
 from mailcore.senderauth import authres
+from mailcore.senderauth.arc import ARC
 from mailcore.senderauth.dkim_verify import Signature
 from mailcore.senderauth.dmarc import DMARC
 from mailcore.senderauth.iprev import IPRev
@@ -40,6 +41,18 @@ def test_writes_a_line_for_each_result() -> None:
         "\tdmarc=fail header.from=example.org policy.dmarc=reject;\r\n"
         "\tiprev=pass policy.iprev=192.0.2.7 (mx.example.org)\r\n"
     )
+
+
+def test_tells_what_came_of_a_chain() -> None:
+    def line(chain: ARC) -> bytes:
+        return authres.field("mx.test", replace(VERDICT, arc=chain))
+
+    assert b"\tarc=pass (i=3) header.oldest-pass=2;\r\n" in line(ARC("pass", 3, oldest_pass=2))
+    assert b'\tarc=fail reason="a set is not whole";\r\n' in line(
+        ARC("fail", 2, problem="a set is not whole")
+    )
+    assert b"\tarc=" not in line(ARC("none"))
+    assert b"\tarc=" not in line(ARC("temperror", 1))
 
 
 def test_says_none_for_what_is_not_there() -> None:

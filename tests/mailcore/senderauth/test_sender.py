@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mailcore.senderauth import dkim, dkim_verify, sender
+from mailcore.senderauth import arc, dkim, sender
 from mailcore.senderauth.questions import Question
 from mailcore.senderauth.sender import Verdict, authors
 from tests.mailcore.senderauth.asking import Zone, run
@@ -35,7 +35,7 @@ def judge(
     asked: list[Question] | None = None,
 ) -> Verdict:
     steps = sender.judge(
-        dkim_verify.read(raw, now=2),
+        sender.read(raw, now=2),
         header=raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n",
         peer=peer,
         mail_from=mail_from,
@@ -55,6 +55,24 @@ def test_finds_everything_good() -> None:
     assert found.dmarc
     assert (found.dmarc.result, found.dmarc.aligned) == ("pass", "example.org")
     assert len(asked) == len(set(asked)), "nothing is asked twice"
+
+
+def test_judges_who_passed_a_mail_on() -> None:
+    fields = arc.seal(
+        RAW,
+        arc.ARC("none"),
+        results=b"mx.test; spf=pass",
+        domain="example.org",
+        selector="k",
+        key=KEY,
+        timestamp=1,
+    )
+    asked: list[Question] = []
+    found = judge(signed(fields + RAW), asked=asked)
+    assert (found.arc.result, found.arc.sealers) == ("pass", ("example.org",))
+    assert len(asked) == len(set(asked)), "the key of both is asked for once"
+    assert judge(fields + RAW + b"more\r\n").arc.result == "fail"
+    assert judge(RAW).arc.result == "none"
 
 
 def test_finds_a_forged_author() -> None:
