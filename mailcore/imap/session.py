@@ -120,6 +120,8 @@ class Spec:
     handler: Callable[[Session, Any], Handler]
     # Its answers use sequence numbers: nothing may be expunged before it ends (RFC 9051 §7.5.1).
     uses_seqs: bool = False
+    # Its arguments are sequence numbers, and its answers have none.
+    takes_seqs: bool = False
     # The same for a UID command that means messages by sequence number (RFC 7162 §3.2.10.2).
     names_seqs: Callable[[Any], bool] = field(default=lambda command: False)
     # Whether this very command is answered from memory, on the event loop; a service is called in a thread.
@@ -128,6 +130,10 @@ class Spec:
     polls: bool = True
     # It changes the mailbox: not for people who may only read it.
     writes: bool = False
+
+    def is_by_number(self, command: Command) -> bool:
+        """Whether sequence numbers are said or heard here (RFC 9586 §3)."""
+        return self.uses_seqs or self.takes_seqs or self.names_seqs(command)
 
 
 @dataclass(slots=True)
@@ -242,9 +248,13 @@ class Session:
         return self.view
 
     @property
-    def tells_vanished(self) -> bool:
-        """Whether the client hears uids of what goes, not sequence numbers (RFC 7162 §3.2.3)."""
+    def has_qresync(self) -> bool:
         return "QRESYNC" in self.enabled
+
+    @property
+    def is_uid_only(self) -> bool:
+        """Whether the client neither says sequence numbers nor hears any (RFC 9586)."""
+        return "UIDONLY" in self.enabled
 
     @property
     def is_utf8(self) -> bool:
@@ -291,6 +301,10 @@ class Session:
         tag = command.tag
         if not self.state & spec.states:
             yield responses.bad(self._why_not(spec), tag=tag)
+            return
+        if self.is_uid_only and spec.is_by_number(command):
+            self.failures += 1
+            yield responses.bad("Messages are known by their UIDs here", tag=tag, code=b"UIDREQUIRED")
             return
         tells_news = spec.polls
         answer = b""

@@ -42,8 +42,8 @@ class View:
     """One selected folder of one session."""
 
     __slots__ = (
-        "claimed", "first_recent", "is_read_only", "saved", "shown", "silent", "snapshot", "tells_modseqs",
-        "tells_vanished", "told", "whole",
+        "claimed", "first_recent", "is_read_only", "is_uid_only", "saved", "shown", "silent", "snapshot",
+        "tells_modseqs", "tells_vanished", "told", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +54,7 @@ class View:
         first_recent: int,
         tells_modseqs: bool = False,
         tells_vanished: bool = False,
+        is_uid_only: bool = False,
     ) -> None:
         self.snapshot = snapshot
         self.shown: array[int] = snapshot.uids
@@ -65,6 +66,8 @@ class View:
         self.tells_modseqs = tells_modseqs
         # It hears VANISHED, not EXPUNGE (RFC 7162 §3.2.10).
         self.tells_vanished = tells_vanished
+        # It hears of messages by uid, as UIDFETCH (RFC 9586 §3.3).
+        self.is_uid_only = is_uid_only
         self.is_read_only = is_read_only
         # Messages from this uid on are \Recent in this session.
         self.first_recent = first_recent
@@ -186,10 +189,12 @@ class View:
         if with_flags:
             flags = self.flag_list(snapshot.flags[at], snapshot.keywords[at], uid >= self.first_recent)
             pieces.append(b"FLAGS " + flags)
-        if with_uid or self.tells_modseqs:
+        if (with_uid or self.tells_modseqs) and not self.is_uid_only:
             pieces.append(b"UID %d" % uid)
         if self.tells_modseqs:
             pieces.append(b"MODSEQ (%d)" % snapshot.modseqs[at])
+        if self.is_uid_only:
+            return responses.uid_fetch(uid, pieces)
         return responses.fetch(self.seq(uid), pieces)
 
     def flag_list(self, flags: int, keywords: int, is_recent: bool) -> bytes:

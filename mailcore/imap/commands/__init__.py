@@ -37,8 +37,8 @@ _SPECS = (
     Spec("AUTHENTICATE", State.NOT_AUTHENTICATED, "9051 §6.2.2", auth.authenticate, polls=False),
     Spec("COMPRESS", LOGGED_IN, "4978", compress.compress, on_loop=lambda *_: True, polls=False),
     Spec("ENABLE", State.AUTHENTICATED, "5161", auth.enable),
-    Spec("SELECT", LOGGED_IN, "9051 §6.3.2", select.select, polls=False),
-    Spec("EXAMINE", LOGGED_IN, "9051 §6.3.3", select.select, polls=False),
+    Spec("SELECT", LOGGED_IN, "9051 §6.3.2", select.select, polls=False, names_seqs=select.names_seqs),
+    Spec("EXAMINE", LOGGED_IN, "9051 §6.3.3", select.select, polls=False, names_seqs=select.names_seqs),
     Spec("CREATE", LOGGED_IN, "9051 §6.3.4", folder.create, writes=True),
     Spec("DELETE", LOGGED_IN, "9051 §6.3.5", folder.delete, writes=True),
     Spec("RENAME", LOGGED_IN, "9051 §6.3.6", folder.rename, writes=True),
@@ -82,9 +82,9 @@ _SPECS = (
     Spec("UID FETCH", State.SELECTED, "9051 §6.4.9", fetch.fetch, on_loop=fetch.from_memory),
     Spec("STORE", State.SELECTED, "9051 §6.4.6", store.store, uses_seqs=True, writes=True),
     Spec("UID STORE", State.SELECTED, "9051 §6.4.9", store.store, writes=True),
-    Spec("COPY", State.SELECTED, "9051 §6.4.7", copy.copy, writes=True),
+    Spec("COPY", State.SELECTED, "9051 §6.4.7", copy.copy, writes=True, takes_seqs=True),
     Spec("UID COPY", State.SELECTED, "9051 §6.4.9", copy.copy, writes=True),
-    Spec("MOVE", State.SELECTED, "6851", copy.move, writes=True),
+    Spec("MOVE", State.SELECTED, "6851", copy.move, writes=True, takes_seqs=True),
     Spec("UID MOVE", State.SELECTED, "6851", copy.move, writes=True),
 )
 REGISTRY = {spec.name: spec for spec in _SPECS}
@@ -97,7 +97,7 @@ _AFTER_LOGIN = (
     "SPECIAL-USE", "QUOTA", "QUOTA=RES-STORAGE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE",
     "ESEARCH", "SORT", "CREATE-SPECIAL-USE", "METADATA", "LIST-METADATA", "CONDSTORE",
     "QRESYNC", "SEARCHRES", "WITHIN", "SAVEDATE", "PREVIEW", "OBJECTID", "PARTIAL",
-    "UTF8=ACCEPT",
+    "UIDONLY", "UTF8=ACCEPT",
     "ACL", "RIGHTS=texk", "LIST-MYRIGHTS",
 )  # fmt: skip
 

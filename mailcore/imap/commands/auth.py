@@ -14,7 +14,7 @@ from mailcore.imap.wire.values import Authenticate, Enable, Login, Simple
 from mailcore.services import mailboxes
 
 # What ENABLE can switch on; the extensions that need it come with their own names.
-CAN_ENABLE: tuple[str, ...] = ("CONDSTORE", "QRESYNC", "UTF8=ACCEPT")
+CAN_ENABLE: tuple[str, ...] = ("CONDSTORE", "QRESYNC", "UIDONLY", "UTF8=ACCEPT")
 
 
 def mechanisms(session: Session) -> tuple[str, ...]:

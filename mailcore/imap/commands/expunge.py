@@ -26,7 +26,7 @@ def expunge(session: Session, command: Simple | UidExpunge) -> Handler:
 def tell_what_went(session: Session) -> Generator[Output, Any, bytes]:
     """To a client that has enabled QRESYNC the news come first: the tagged OK says where it may go on from.
     Returns that code (RFC 7162 §3.2.7)."""
-    if not session.tells_vanished:
+    if not session.has_qresync:
         return b""
     yield from session.poll()
     return b"HIGHESTMODSEQ %d" % session.selected.whole

@@ -45,9 +45,11 @@ def _is_in_memory(command: Fetch) -> bool:
     return all(item.name in ("FLAGS", "UID", "MODSEQ") for item in command.items)
 
 
-def _items(command: Fetch) -> list[FetchItem]:
-    """All that is to be answered, each once: UID FETCH has the UID, CHANGEDSINCE the modseq."""
-    items = [_UID, *command.items] if command.uid else list(command.items)
+def _items(session: Session, command: Fetch) -> list[FetchItem]:
+    """All that is to be answered, each once: UID FETCH has the UID, unless it stands in front
+    (RFC 9586 §3.3), CHANGEDSINCE the modseq."""
+    is_implied = command.uid and not session.is_uid_only
+    items = [_UID, *command.items] if is_implied else list(command.items)
     if "CHANGEDSINCE" in dict(command.modifiers):
         items.append(_MODSEQ)
     return list(dict.fromkeys(items))
@@ -56,10 +58,10 @@ def _items(command: Fetch) -> list[FetchItem]:
 def fetch(session: Session, command: Fetch) -> Handler:
     """Answer what is still there. By sequence number, what is gone by now is a NO at the end (RFC 5530);
     a UID that is gone means nothing (RFC 3501 §6.4.8)."""
-    view, items = session.selected, _items(command)
+    view, items = session.selected, _items(session, command)
     modifiers = dict(command.modifiers)
     since = cast("int | None", modifiers.get("CHANGEDSINCE"))
-    if "VANISHED" in modifiers and not (since is not None and command.uid and session.tells_vanished):
+    if "VANISHED" in modifiers and not (since is not None and command.uid and session.has_qresync):
         raise BadSyntax("VANISHED is for UID FETCH with CHANGEDSINCE, after ENABLE QRESYNC")
     part = cast("Partial | None", modifiers.get("PARTIAL"))
     if part is not None and not command.uid:
@@ -126,19 +128,20 @@ class _Flags(dict[tuple[int, int, bool], bytes]):
 # --- From memory ----------------------------------------------------------------------------------------
 
 
-def _line(names: Collection[str]) -> bytes:
-    """The form of an answer with these of UID, FLAGS and MODSEQ, in this order. It always takes the sequence
-    number, uid and flags: what is not wanted is formatted to nothing, as %.0a takes whatever it is and writes
+def _line(names: Collection[str], word: bytes) -> bytes:
+    """The form of an answer with these of UID, FLAGS and MODSEQ, in this order. It always takes the number in
+    front, uid and flags: what is not wanted is formatted to nothing, as %.0a takes whatever it is and writes
     no octet."""
     form = b" UID %d" if "UID" in names else b"%.0a"
     form += b" FLAGS %b" if "FLAGS" in names else b"%.0a"
     form += b" MODSEQ (%d)" if "MODSEQ" in names else b""
-    return b"* %%d FETCH (%b)\r\n" % form.replace(b" ", b"", 1)
+    return b"* %%d %b (%b)\r\n" % (word, form.replace(b" ", b"", 1))
 
 
 def flags_and_uids(view: View, names: Collection[str], slices: Slices) -> Generator[bytes, None, bool]:
     """Returns whether something is gone. Tight loops: clients ask this of whole folders."""
-    line, tells_modseqs = _line(names), "MODSEQ" in names
+    is_uid_only, tells_modseqs = view.is_uid_only, "MODSEQ" in names
+    line = _line(names, b"UIDFETCH" if is_uid_only else b"FETCH")
     snapshot, shown, recent = view.snapshot, view.shown, view.first_recent
     lists = _Flags(snapshot, recent)
     missing = False
@@ -147,6 +150,7 @@ def flags_and_uids(view: View, names: Collection[str], slices: Slices) -> Genera
         for start in range(first, last, limits.IMAP_PAGE_ROWS):
             stop = min(start + limits.IMAP_PAGE_ROWS, last)
             uids = shown[start:stop]
+            numbers = uids if is_uid_only else range(start + 1, stop + 1)
             if shown is snapshot.uids:
                 flags, keywords = snapshot.flags[start:stop], snapshot.keywords[start:stop]
                 if tells_modseqs:
@@ -154,18 +158,16 @@ def flags_and_uids(view: View, names: Collection[str], slices: Slices) -> Genera
                     out += [
                         line % (seq, uid, lists[flag, keyword, uid >= recent], modseq)
                         for seq, uid, flag, keyword, modseq in zip(
-                            range(start + 1, stop + 1), uids, flags, keywords, modseqs, strict=True
+                            numbers, uids, flags, keywords, modseqs, strict=True
                         )
                     ]
                 else:
                     out += [
                         line % (seq, uid, lists[flag, keyword, uid >= recent])
-                        for seq, uid, flag, keyword in zip(
-                            range(start + 1, stop + 1), uids, flags, keywords, strict=True
-                        )
+                        for seq, uid, flag, keyword in zip(numbers, uids, flags, keywords, strict=True)
                     ]
             else:  # something is held back: the two arrays differ
-                for seq, uid in enumerate(uids, start + 1):
+                for seq, uid in zip(numbers, uids, strict=True):
                     at = snapshot.index(uid)
                     if at >= 0:
                         flag, keyword = snapshot.flags[at], snapshot.keywords[at]
@@ -216,7 +218,10 @@ class _Plan:
         self.flags, self.changed = flags, changed
         self.is_utf8 = is_utf8  # header fields may have UTF-8 in them (RFC 9755 §8)
         # What else is told of a message that this very FETCH has marked as seen (RFC 7162 §3.2.4).
-        names = ("FLAGS", "UID", "MODSEQ") if view.tells_modseqs else ("FLAGS",)
+        self.is_uid_only = view.is_uid_only
+        names = ["FLAGS", "UID", "MODSEQ"] if view.tells_modseqs else ["FLAGS"]
+        if self.is_uid_only and view.tells_modseqs:
+            names.remove("UID")
         self.news = {name: self._maker(fetch_items.PLAIN[name]) for name in names}
         self.columns = ["m.uid"]
         self.pieces: list[tuple[bytes, Callable[[Row], bytes | None]]] = []
@@ -313,7 +318,7 @@ class _Plan:
 
     def write(self, seq: int, row: Row) -> Iterator[bytes]:
         """One message's answer, in pieces, so that nobody holds a big mail once for each item."""
-        before = b"* %d FETCH (" % seq
+        before = b"* %d UIDFETCH (" % row[0] if self.is_uid_only else b"* %d FETCH (" % seq
         pieces = self.pieces
         if row[0] in self.changed:
             pieces = [*pieces, *((b"%b " % name.encode(), make) for name, make in self.news.items())]

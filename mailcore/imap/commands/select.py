@@ -22,7 +22,7 @@ def select(session: Session, command: Select) -> Handler:
     """Leaves the old folder first, whatever becomes of the new one (RFC 9051 §6.3.2)."""
     parameters = dict(command.parameters)
     known = cast("Resync | None", parameters.get("QRESYNC"))
-    if known is not None and not session.tells_vanished:
+    if known is not None and not session.has_qresync:
         raise BadSyntax("ENABLE QRESYNC comes first")
     if session.view is not None:
         session.unselect()
@@ -41,7 +41,8 @@ def select(session: Session, command: Select) -> Handler:
         is_read_only=is_read_only,
         first_recent=first_recent,
         tells_modseqs=session.knows_modseqs,
-        tells_vanished=session.tells_vanished,
+        tells_vanished=session.has_qresync or session.is_uid_only,
+        is_uid_only=session.is_uid_only,
     )
     session.select(view, state.name, found.rights, is_abroad=not found.is_own)
 
@@ -56,7 +57,7 @@ def select(session: Session, command: Select) -> Handler:
         responses.ok("Stays with the folder", code=responses.mailbox_id(folder_object_id(state))),
     ]
     lines.append(session.flags_kept())
-    if (unseen := _first_unseen(view)) is not None:
+    if not view.is_uid_only and (unseen := _first_unseen(view)) is not None:
         lines.append(responses.ok("First unseen", code=b"UNSEEN %d" % unseen))
     yield b"".join(lines)
     if known is not None and known.uidvalidity == snapshot.uidvalidity:
@@ -69,7 +70,14 @@ def _resynchronise(view: View, known: Resync) -> Generator[bytes, None, None]:
     uids = known.known or ((1, view.snapshot.uidnext - 1),)
     yield from resync.vanished(view, known.modseq, uids, known.matches)
     slices = view.changed_since(view.slices(uids, uid=True), known.modseq)
-    yield from flags_and_uids(view, {"UID", "FLAGS", "MODSEQ"}, slices)
+    names = {"FLAGS", "MODSEQ"} if view.is_uid_only else {"UID", "FLAGS", "MODSEQ"}
+    yield from flags_and_uids(view, names, slices)
+
+
+def names_seqs(command: Select) -> bool:
+    """Whether the client tells which sequence numbers it knows."""
+    known = cast("Resync | None", dict(command.parameters).get("QRESYNC"))
+    return known is not None and known.matches is not None
 
 
 def _first_unseen(view: View) -> int | None:

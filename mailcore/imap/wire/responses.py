@@ -339,6 +339,11 @@ def fetch(seq: int, pieces: Iterable[bytes]) -> bytes:
     return b"* %d FETCH (%b)\r\n" % (seq, b" ".join(pieces))
 
 
+def uid_fetch(uid: int, pieces: Iterable[bytes]) -> bytes:
+    """The same to a client that knows no sequence numbers (RFC 9586 §3.3)."""
+    return b"* %d UIDFETCH (%b)\r\n" % (uid, b" ".join(pieces))
+
+
 def section(label: bytes, octets: bytes | None) -> bytes:
     """A piece with octets: always a literal, which no reader can misread; None is NIL."""
     return b"%b NIL" % label if octets is None else b"%b {%d}\r\n%b" % (label, len(octets), octets)

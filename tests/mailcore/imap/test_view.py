@@ -170,6 +170,19 @@ def test_tells_uids_of_what_went_to_who_wants_them():
     ]
 
 
+def test_has_no_numbers_for_who_hears_none():
+    seen = View(
+        snapshot(1, START), is_read_only=False, first_recent=2**32, tells_vanished=True, is_uid_only=True
+    )
+    new = snapshot(3, {2: (FLAGGED, 2), 5: (SEEN, 1)})
+    assert seen.update(new, may_expunge=True, with_uids=True) == [
+        b"* 2 UIDFETCH (FLAGS (\\Flagged))\r\n",
+        b"* VANISHED 1\r\n",
+    ]
+    seen.tells_modseqs = True
+    assert seen.news_of(5, with_uid=False) == b"* 5 UIDFETCH (FLAGS (\\Seen) MODSEQ (1))\r\n"
+
+
 def test_begins_with_modseqs_where_all_is_told():
     seen = view(snapshot(1, START))
     seen.update(snapshot(3, {2: (SEEN, 3), 5: (SEEN, 1)}), may_expunge=False)

@@ -24,6 +24,13 @@ def test_commands_with_sequence_numbers_hold_expunges_back():
     }
 
 
+def test_commands_by_number_are_those_that_have_a_uid_form():
+    """RFC 9586 §3: the rest goes on with UIDONLY. EXPUNGE has a UID form, and no number."""
+    by_number = {name for name, spec in commands.REGISTRY.items() if spec.uses_seqs or spec.takes_seqs}
+    with_uid_form = {name.removeprefix("UID ") for name in commands.REGISTRY if name.startswith("UID ")}
+    assert by_number == with_uid_form - {"EXPUNGE"}
+
+
 def test_only_harmless_commands_are_open_to_strangers():
     assert {name for name, spec in commands.REGISTRY.items() if spec.states & State.NOT_AUTHENTICATED} == {
         "CAPABILITY",
