@@ -505,6 +505,19 @@ class BadSyntax(MailError):
     tag: bytes | None = None
 
 
+class BadUrl(MailError):
+    """A piece of a message to be put together that is not there, or not for this client. (RFC 4469 §4)"""
+
+    code = "bad_url"
+    imap = "BADURL"
+    text = "There is nothing of that URL"
+
+    def __init__(self, url: bytes = b"") -> None:
+        super().__init__()
+        quoted = url.decode("ascii").replace("\\", "\\\\").replace('"', '\\"')
+        self.imap = f'BADURL "{quoted}"'  # type: ignore[misc]  # the one code that names what was wrong
+
+
 class CompressionActive(MailError):
     """COMPRESS on a connection that is compressed already. (RFC 4978 §3)"""
 

@@ -132,6 +132,8 @@ IMAP_SEARCH_ON_LOOP = 500_000  # keys times messages that are looked through on 
 IMAP_THREAD_STEPS = (
     10_000_000  # up through threads by one THREAD, looking for loops; mail that is real needs few
 )
+IMAP_URL_OCTETS = 8 * 1024  # of one URL
+IMAP_CATENATE_PIECES = 100  # put together for one message
 IMAP_FETCH_ITEMS = 100  # in one FETCH
 IMAP_FETCH_FIELDS = 200  # header fields named in one BODY[HEADER.FIELDS (...)]
 IMAP_PART_DEPTH = 100  # numbers in one section: BODY[1.2.3]

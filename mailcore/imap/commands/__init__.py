@@ -17,6 +17,7 @@ from mailcore.imap.commands import (
     listing,
     metadata,
     quota,
+    replace,
     select,
     sort,
     status,
@@ -49,6 +50,8 @@ _SPECS = (
     Spec("NAMESPACE", LOGGED_IN, "2342", listing.namespace, on_loop=lambda *_: True),
     Spec("STATUS", LOGGED_IN, "9051 §6.3.11", status.status),
     Spec("APPEND", LOGGED_IN, "9051 §6.3.12", append.append, writes=True),
+    Spec("REPLACE", State.SELECTED, "8508 §3", replace.replace, takes_seqs=True, writes=True),
+    Spec("UID REPLACE", State.SELECTED, "8508 §3", replace.replace, writes=True),
     Spec("IDLE", LOGGED_IN, "2177", idle.idle, on_loop=lambda *_: True),
     Spec("GETQUOTA", LOGGED_IN, "9208 §4.1.1", quota.get_quota),
     Spec("GETQUOTAROOT", LOGGED_IN, "9208 §4.1.2", quota.get_quota_root),
@@ -92,7 +95,7 @@ REGISTRY = {spec.name: spec for spec in _SPECS}
 _BEFORE_LOGIN = ("IMAP4rev1", "LITERAL+", "SASL-IR", "ID", "ENABLE")
 _AFTER_LOGIN = (
     *_BEFORE_LOGIN,
-    "BINARY", "ESORT", "SORT=DISPLAY", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES",
+    "BINARY", "CATENATE", "REPLACE", "ESORT", "SORT=DISPLAY", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES",
     "IDLE", "NAMESPACE", "CHILDREN", "UNSELECT", "UIDPLUS", "MULTIAPPEND", "MOVE",
     "SPECIAL-USE", "QUOTA", "QUOTA=RES-STORAGE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE",
     "ESEARCH", "SORT", "CREATE-SPECIAL-USE", "METADATA", "LIST-METADATA", "CONDSTORE",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mailcore.errors import BadHeader, BadMessage, MessageTooBig, NoSuchFolder, TryCreate
+from mailcore.imap.commands.catenate import whole
 from mailcore.imap.session import Done, File, Handler, Session
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Append, NewMessage
@@ -36,15 +37,13 @@ def split_flags(names: Sequence[str]) -> tuple[int, tuple[str, ...]]:
 
 def append(session: Session, command: Append) -> Handler:
     """One unit whatever their number: all are filed by one commit, or none is (RFC 3502 §6.3.11)."""
-    try:
-        found = session.find(command.folder, Right.INSERT)
-    except NoSuchFolder as error:
-        raise TryCreate from error
+    found = target(session, command.folder)
     for new in command.messages:
-        _check(session, new)
+        if not new.pieces:
+            check(session, new)
     mails = []
     for new in command.messages:
-        mails.append(_mail(session, new, found))
+        mails.append(mail_of(session, (yield from whole(session, new)), found))
         yield b""
     unit = Unit(mails, enforce_quota=True)
     messages.store_bodies(unit)  # here, so that the clerk need not let others wait for it
@@ -54,7 +53,15 @@ def append(session: Session, command: Append) -> Handler:
     return Done("APPEND completed", code)
 
 
-def _check(session: Session, new: NewMessage) -> None:
+def target(session: Session, name: str) -> Open:
+    """The folder to file in. Raises TryCreate, Forbidden."""
+    try:
+        return session.find(name, Right.INSERT)
+    except NoSuchFolder as error:
+        raise TryCreate from error
+
+
+def check(session: Session, new: NewMessage) -> None:
     """Everything that can be wrong with a message, before work is put into any. Raises MailError."""
     if not new.raw:
         raise BadMessage("An empty message cannot be kept")
@@ -67,7 +74,9 @@ def _check(session: Session, new: NewMessage) -> None:
         raise BadMessage("NUL is not allowed in a message (RFC 9051 section 6.3.12)")
 
 
-def _mail(session: Session, new: NewMessage, found: Open) -> Mail:
+def mail_of(session: Session, new: NewMessage, found: Open) -> Mail:
+    """Raises what check() does, and UnknownCTE."""
+    check(session, new)
     flags, keywords = split_flags(new.flags)
     date, offset = None, 0
     if new.internal_date is not None:

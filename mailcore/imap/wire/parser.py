@@ -459,6 +459,7 @@ COMMANDS: Final[dict[str, Reader | None]] = {
     "LSUB": _list,
     "STATUS": _status,
     "APPEND": append_arguments.append,
+    **dict.fromkeys(("REPLACE", "UID REPLACE"), append_arguments.replace),
     "GETQUOTA": _get_quota,
     "SETQUOTA": _set_quota,
     **dict.fromkeys(("GETACL", "MYRIGHTS"), _on_folder),

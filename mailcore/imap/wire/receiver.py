@@ -35,7 +35,7 @@ class Limits(NamedTuple):
 
     line: int  # its text, literals apart
     literal: int  # its literals together
-    append: int  # the same for APPEND
+    append: int  # the same for APPEND and REPLACE
     literals: int  # how many
     messages: int  # how many literals in APPEND (RFC 3502)
     skip: int  # read and thrown away after a refusal, before we hang up
@@ -99,7 +99,7 @@ _LINE, _LITERAL, _SKIP_LINE, _SKIP_LITERAL, _CLOSED = range(5)
 _CR, _BRACE = b"\r}"
 _LAST = 64  # octets of a skipped line we keep, to see a literal announced at its end
 _ANNOUNCED = re.compile(rb"\{([0-9]{1,20})(\+?)\}").fullmatch
-_APPEND = re.compile(rb"[^ ]+ APPEND ", re.IGNORECASE).match
+_APPEND = re.compile(rb"[^ ]+ (?:APPEND|(?:UID )?REPLACE) ", re.IGNORECASE).match
 TAG: Final = rb"[!#$&',\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]{1,%d}" % limits.IMAP_TAG_OCTETS
 _TAG = re.compile(rb"(%b) " % TAG).match
 

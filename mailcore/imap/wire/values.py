@@ -163,16 +163,24 @@ class Status(NamedTuple):
     items: tuple[str, ...]
 
 
+class Url(NamedTuple):
+    """A URL as the client wrote it: printable ASCII."""
+
+    text: bytes
+
+
 class NewMessage(NamedTuple):
     """One message of an APPEND. internal_date is aware, with the client's offset; None means now.
 
-    is_binary: it came as a literal8 and may have NUL in it (RFC 3516 §4.4).
+    is_binary: it came as a literal8 and may have NUL in it (RFC 3516 §4.4). pieces: what raw is to be made
+    of, if it is not there yet (RFC 4469).
     """
 
     flags: tuple[str, ...]
     internal_date: dt.datetime | None
     raw: bytes
     is_binary: bool = False
+    pieces: tuple[bytes | Url, ...] = ()
 
 
 class Append(NamedTuple):
@@ -182,6 +190,20 @@ class Append(NamedTuple):
     name: str
     folder: str
     messages: tuple[NewMessage, ...]
+
+
+class Replace(NamedTuple):
+    """REPLACE, UID REPLACE (RFC 8508). numbers is one number."""
+
+    tag: bytes
+    name: str
+    numbers: Ranges
+    folder: str
+    message: NewMessage
+
+    @property
+    def uid(self) -> bool:
+        return self.name.startswith("UID ")
 
 
 class Section(NamedTuple):
@@ -385,6 +407,7 @@ Command: TypeAlias = (
     | List
     | Status
     | Append
+    | Replace
     | Fetch
     | Store
     | Copy

@@ -36,6 +36,7 @@ from mailcore.services.messages.read import (
     raws_of,
     tallies,
 )
+from mailcore.services.messages.replace import replace
 from mailcore.services.messages.units import Filed, Filing, Mail, Prepared, Unit
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "prepare",
     "raw_of",
     "raws_of",
+    "replace",
     "set_flags",
     "store_bodies",
     "tallies",

@@ -58,7 +58,8 @@ def test_who_may_only_read_changes_nothing(cast, selected):
     assert "a OK [READ-ONLY] SELECT completed" in reader.say("SELECT INBOX")
     for line, refused in READER.items():
         assert reader.say(line) == f"a {refused}\r\n", line
-    assert "NOPERM" in reader.say("APPEND Sent {4}\r\n", b"a\r\nb")
+    for command in ("APPEND Sent", "REPLACE 1 Sent", "UID REPLACE 1 INBOX"):
+        assert "NOPERM" in reader.say(f"{command} {{4}}\r\n", b"a\r\nb")
     assert reader.say("FETCH 1 (BODY[])").endswith("a OK FETCH completed\r\n")
     reader.say("CLOSE")
     assert selected.say("FETCH 1:* (FLAGS UID)") == before
@@ -68,4 +69,4 @@ def test_every_command_that_writes_says_so():
     writes = {name for name, spec in commands.REGISTRY.items() if spec.writes}
     assert writes == {line.partition(" ")[0] for line in READER if not line.startswith("UID")} | {
         " ".join(line.split(" ")[:2]) for line in READER if line.startswith("UID")
-    } | {"APPEND"}
+    } | {"APPEND", "REPLACE", "UID REPLACE"}
