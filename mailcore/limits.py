@@ -314,6 +314,9 @@ DSN_TRACES = 5  # of our own Received fields in a mail that came back: one is ou
 
 # --- The API (hostmail/api) -----------------------------------------------------------------------------
 
+IDEMPOTENCY_KEY_CHARS = 100  # twice a UUID and more
+SUBMISSION_TAGS = 5  # of one mail
+SUBMISSION_AHEAD_SECONDS = 30 * 24 * 3600  # a mail may wait so long for its moment
 API_REQUESTS = 600  # a minute for one token
 
 # --- Folders in memory (mailcore/snapshot.py) -----------------------------------------------------------

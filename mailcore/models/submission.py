@@ -38,6 +38,8 @@ class Submission(models.Model):
     # RET and ENVID of RFC 3461, as they came.
     dsn_ret = models.CharField(max_length=4, blank=True, default="", db_default="")
     dsn_envid = models.CharField(max_length=100, blank=True, default="", db_default="")
+    # The sender's own words for sorting: " invoice march ", with a space around each.
+    tags = models.CharField(max_length=210, blank=True, default="", db_default="")
     created_at = models.DateTimeField()
 
     class Meta:

@@ -54,6 +54,7 @@ def enqueue(
     wishes: Mapping[str, Wish] | None = None,
     ret: str = "",
     envid: str = "",
+    tags: str = "",
 ) -> Submission:
     """Write a submission with an entry per recipient, inside the caller's transaction.
 
@@ -75,6 +76,7 @@ def enqueue(
         return_domain=return_domain,
         dsn_ret=ret,
         dsn_envid=envid,
+        tags=tags,
         created_at=now,
     )
     moment, due = sql.moment(now), sql.moment(hold_until or now)
@@ -86,7 +88,7 @@ def enqueue(
             (
                 tenant_id, mailbox_id, submission.public_id, trace, str(source), reverse_path, content_id,
                 key, None if hold_until is None else sql.moment(hold_until), needs_smtputf8, return_domain,
-                ret, envid, moment,
+                ret, envid, tags, moment,
             ),
         )  # fmt: skip
     assert row is not None
@@ -114,7 +116,7 @@ def enqueue(
 _SUBMISSION = (
     "tenant_id", "mailbox_id", "public_id", "trace", "source", "reverse_path", "content_id",
     "idempotency_key", "hold_until", "needs_smtputf8", "return_domain",
-    "dsn_ret", "dsn_envid", "created_at",
+    "dsn_ret", "dsn_envid", "tags", "created_at",
 )  # fmt: skip
 _ENTRY = (
     "tenant_id", "submission_id", "public_id", "recipient", "route", "state", "due_at", "lease_owner",

@@ -4,7 +4,17 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from hostmail.api.v1 import aliases, domains, events, groups, mailboxes, queue, suppressions, tenants
+from hostmail.api.v1 import (
+    aliases,
+    domains,
+    events,
+    groups,
+    mailboxes,
+    queue,
+    submissions,
+    suppressions,
+    tenants,
+)
 from hostmail.middleware import content_security_policy
 
 router = SimpleRouter()
@@ -17,6 +27,7 @@ for _name, _view in (
     ("groups", groups.Groups),
     ("queue", queue.Queue),
     ("events", events.Events),
+    ("submissions", submissions.Submissions),
     ("suppressions", suppressions.Suppressions),
 ):
     router.register(_name, _view, basename=f"api-{_name}")

@@ -7,6 +7,7 @@ and worker. Rules: RFC 6409 (what a submission server checks and adds), RFC 6376
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -17,10 +18,9 @@ from django.db import IntegrityError
 
 from mailcore import limits
 from mailcore.errors import (
-    BadHeader,
     BadMessage,
+    BadValue,
     DomainUnverified,
-    Loop,
     MailboxSuspended,
     MailError,
     MessageTooBig,
@@ -29,7 +29,7 @@ from mailcore.errors import (
     TenantSuspended,
     TooManyRecipients,
 )
-from mailcore.message import compose, encode, fields, flags, trace
+from mailcore.message import compose, fields, flags, trace
 from mailcore.message.address import Path, parse_path
 from mailcore.models import Domain, Mailbox, Submission
 from mailcore.outside import clock
@@ -37,7 +37,7 @@ from mailcore.secrets import random_id
 from mailcore.senderauth import dkim
 from mailcore.services import addresses, delivery, domains, events, messages, queue, sql, suppressions
 from mailcore.services.messages import Filed, Filing, Mail, Prepared, Unit
-from mailcore.services.outbound import author, receipts, return_path
+from mailcore.services.outbound import author, form, receipts, return_path
 
 Steps: TypeAlias = Generator[Unit, list[Filed], Submission]
 Source = Submission.Source
@@ -73,6 +73,9 @@ class Origin:
     # RET and ENVID of RFC 3461.
     ret: str = ""
     envid: str = ""
+    # Not before then; and the sender's words for it (Submission.tags).
+    hold_until: dt.datetime | None = None
+    tags: str = ""
     trace: str = field(default_factory=random_id)
 
 
@@ -164,10 +167,13 @@ def submit(
     reverse_path: str,
     key: str | None = None,
     file_sent: bool | None = None,
+    hold_until: dt.datetime | None = None,
+    tags: str = "",
 ) -> Submission:
     """Send raw from mailbox to recipients, filed and queued when it returns; with a key it happens once.
 
-    Raises what accept_sender, accept_recipient (the text names the recipient) and steps raise; then nothing
+    hold_until, if given, is when it leaves; then all recipients are outside. Raises BadValue for that, and
+    what accept_sender, accept_recipient (the text names the recipient) and steps raise; then nothing
     is kept.
     """
     if key and (before := _submitted(mailbox.pk, key)):
@@ -178,7 +184,12 @@ def submit(
             accepted.append(accept_recipient(recipient, mailbox.tenant_id))
         except MailError as error:
             raise type(error)(f"{recipient}: {error.public}") from error
-    origin = Origin(mailbox.pk, user_id, source, reverse_path, key=key, file_sent=file_sent)
+    if hold_until is not None:
+        _check_hold(hold_until, accepted)
+    origin = Origin(
+        mailbox.pk, user_id, source, reverse_path, key=key, file_sent=file_sent, hold_until=hold_until,
+        tags=tags,
+    )  # fmt: skip
     try:
         return drive(steps(origin, raw, accepted))
     except IntegrityError:
@@ -186,6 +197,17 @@ def submit(
         if key and (before := _submitted(mailbox.pk, key)):
             return before
         raise
+
+
+def _check_hold(until: dt.datetime, recipients: Sequence[Recipient]) -> None:
+    """What waits is in the queue, and whoever has a mailbox here is served without it."""
+    now = clock.now()
+    if not now < until <= now + dt.timedelta(seconds=limits.SUBMISSION_AHEAD_SECONDS):
+        days = limits.SUBMISSION_AHEAD_SECONDS // (24 * 3600)
+        raise BadValue(f"A mail may be sent at a moment in the next {days} days")
+    for one in recipients:
+        if one.route.is_ours:
+            raise BadValue(f"{one.address} is an address here: mail there cannot wait for a moment")
 
 
 def drive(steps: Steps) -> Submission:
@@ -259,7 +281,7 @@ def _prepare(origin: Origin, sender: Sender, raw: bytes, may: author.May) -> _Pr
     domain = fallback.rpartition("@")[2] or settings.HOSTMAIL_HOSTNAME
     raw = compose.complete(raw, message_id_domain=domain, now=clock.now())
     raw = fields.drop(raw, _NOT_A_CLIENTS)
-    _check_form(raw)
+    form.check(raw)
     if not fields.get_raw(raw, "from") and fallback:
         # Scripts leave it out, and it cannot be anybody else (RFC 6409 §8 lets us add what is missing).
         raw = fields.prepend(raw, b"From: " + fallback.encode() + b"\r\n")
@@ -271,16 +293,10 @@ def _prepare(origin: Origin, sender: Sender, raw: bytes, may: author.May) -> _Pr
     raw = _sign(raw, sender.tenant_id, path)
     prepared = messages.prepare(raw)
     keeper = sender.keeper(str(path))
-    blind = _blind_fields(given) if keeper.files_sent(origin) else b""
+    blind = form.blind_fields(given) if keeper.files_sent(origin) else b""
     return _Prepared(
         prepared, str(path), keeper, messages.prepare(fields.prepend(raw, blind)) if blind else prepared
     )
-
-
-def _blind_fields(raw: bytes) -> bytes:
-    """The Bcc fields, as compose.complete takes them away."""
-    header = encode.crlf(raw[: fields.body_start(raw)])
-    return b"".join(header[start:end] for name, start, end in fields.iter_fields(header) if name == "bcc")
 
 
 def _own_address(sender: Sender) -> str:
@@ -290,22 +306,6 @@ def _own_address(sender: Sender) -> str:
 
 def _first_address(raw: bytes) -> str:
     return (fields.get(raw, "from") or "").strip("<> \t").rpartition("<")[2]
-
-
-def _check_form(raw: bytes) -> None:
-    header_octets = fields.body_start(raw)
-    header = raw[:header_octets]
-    if header_octets > limits.HEADER_OCTETS:
-        raise BadHeader("The header section is too long")
-    received = sum(name == "received" for name, _, _ in fields.iter_fields(header))
-    if received > limits.RECEIVED_FIELDS:
-        raise Loop
-    position = 0
-    while position + limits.LINE_OCTETS < len(raw):
-        line_end = raw.rfind(b"\n", position, position + limits.LINE_OCTETS + 2)
-        if line_end < 0:
-            raise BadMessage(f"A line is longer than {limits.LINE_OCTETS} octets")
-        position = line_end + 1
 
 
 def _sign(raw: bytes, tenant_id: int, path: Path) -> bytes:
@@ -447,6 +447,8 @@ class _Plan:
             return_domain=self.return_domain,
             wishes=self.wishes,
             ret=origin.ret,
+            hold_until=origin.hold_until,
+            tags=origin.tags,
             envid=origin.envid,
         )
         for contents, (tenant, targets) in zip(

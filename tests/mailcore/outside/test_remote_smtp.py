@@ -681,4 +681,5 @@ def test_keeps_wishes_for_reports_from_hosts_that_know_none(remote):
     talk = conversation(remote)
     talk.open()
     talk.transmit("a@ours.example", [BOB], RAW, mail_dsn="RET=HDRS", rcpt_dsn=["NOTIFY=NEVER"])
+    talk.close()
     assert not any("RET" in command or "NOTIFY" in command for command in remote.commands)
