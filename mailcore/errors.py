@@ -200,6 +200,14 @@ class BadHeader(MailError):
     text = "The message header is not valid"
 
 
+class RefusedByAuthor(MailError):
+    """The domain in From asks that mail it does not stand behind be refused. (RFC 7372 §3.4)"""
+
+    code = "refused_by_author"
+    smtp = (550, "5.7.26")
+    text = "The domain in From does not stand behind this message and asks that it be refused (DMARC)"
+
+
 class BadMessage(MailError):
     """NUL, bare CR or LF, endless lines, depth: what we cannot keep exactly we refuse. (RFC 5321 §2.3.8)"""
 

@@ -30,6 +30,11 @@ class Domain(models.Model):
         VERIFIED = "verified", _("verified")
         SUSPENDED = "suspended", _("suspended")
 
+    class DMARCPolicy(models.TextChoices):
+        OBEY = "obey", _("do as the sender's domain asks")
+        JUNK = "junk", _("never refuse, file in Junk")
+        IGNORE = "ignore", _("file as any other mail")
+
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
     public_id = models.CharField(max_length=24, unique=True, default=random_id, editable=False)
     name = models.CharField(max_length=253)
@@ -46,6 +51,10 @@ class Domain(models.Model):
     findings = models.JSONField(default=dict, blank=True)
     alias_of = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="aliases"
+    )
+    # What becomes of mail to this domain that fails DMARC where its sender's domain asks for something.
+    dmarc_policy = models.CharField(
+        max_length=8, choices=DMARCPolicy.choices, default=DMARCPolicy.OBEY, db_default=DMARCPolicy.OBEY
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -127,6 +127,16 @@ def set_alias_of(domain: Domain, target: Domain | None, *, actor: User | None) -
     domain.refresh_from_db(fields=["alias_of"])
 
 
+def set_dmarc_policy(domain: Domain, policy: str, *, actor: User | None) -> None:
+    """Choose what becomes of mail to domain that fails DMARC: obey, junk or ignore. Raises BadValue."""
+    if policy not in Domain.DMARCPolicy.values:
+        raise BadValue("The choices are obey, junk and ignore")
+    with races.change():
+        Domain.objects.filter(pk=domain.pk).update(dmarc_policy=policy)
+        audit.record(actor, "domain.dmarc_policy", domain, data={"policy": policy})
+    domain.refresh_from_db(fields=["dmarc_policy"])
+
+
 def suspend(domain: Domain, *, actor: User | None) -> None:
     """Defer mail for a proven domain, and send none from it. Staff only. Raises Forbidden, NotAllowedNow."""
     _set_state(domain, Domain.State.VERIFIED, Domain.State.SUSPENDED, "domain.suspend", actor)

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from django.conf import settings
 
 from mailcore import limits
-from mailcore.errors import BadHeader, Loop, TooManyRecipients
+from mailcore.errors import BadHeader, Loop, RefusedByAuthor, TooManyRecipients
 from mailcore.message import fields, trace
 from mailcore.message.address import parse_path
 from mailcore.models import Submission
@@ -22,7 +22,7 @@ from mailcore.outside import clock
 from mailcore.secrets import random_id
 from mailcore.senderauth import authres
 from mailcore.senderauth.sender import Verdict
-from mailcore.services import addresses, delivery, messages, outbound, queue, senders, suppressions
+from mailcore.services import addresses, delivery, events, messages, outbound, queue, senders, suppressions
 from mailcore.services.messages import Filed, Mail, Unit
 
 Steps: TypeAlias = Generator[Unit, list[Filed], str]
@@ -55,6 +55,7 @@ class Transaction:
     trace: str = field(default_factory=random_id)
     # What was found out about the sender; None when nobody looked.
     verdict: Verdict | None = None
+    disposition: senders.Disposition | None = None
 
 
 def accept_recipient(transaction: Transaction, address: str) -> Recipient:
@@ -85,6 +86,10 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
             trace_id=transaction.trace, peer=transaction.helo or transaction.peer,
         )  # fmt: skip
         return f"250 2.0.0 OK: filed as {transaction.trace}"
+    decided = transaction.disposition
+    if decided is not None and decided.is_refused:
+        yield Unit([], within=lambda _contents: _record_refusal(transaction, raw, decided.reason))
+        raise RefusedByAuthor
     hops = [(hop, one.address) for one in transaction.recipients for hop in one.route.hops]
     outside = {
         (one.route.tenant_id, target): None
@@ -94,6 +99,8 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
     }
     prepared = messages.prepare(raw)
     mail = Mail(prepared, delivery.filings(hops), _prefix(transaction, raw))
+    if decided is not None:
+        decided.sort(mail.filings)
     _number_recipients(mail)
     mails = [mail]
     tenants = list(dict.fromkeys(tenant for tenant, _ in outside))
@@ -197,4 +204,26 @@ def _facts(transaction: Transaction, octets: int, subject: str) -> dict[str, Any
     }
     if transaction.verdict:
         facts["sender"] = senders.facts(transaction.verdict)
+    if transaction.disposition:
+        facts["reason"] = transaction.disposition.reason
     return facts
+
+
+def _record_refusal(transaction: Transaction, raw: bytes, reason: str) -> None:
+    """One event for each organisation that did not get the mail."""
+    data = _facts(transaction, len(raw), fields.get(raw, "subject") or "")
+    by_tenant: dict[int, list[str]] = {}
+    for one in transaction.recipients:
+        if one.route.tenant_id is not None:
+            by_tenant.setdefault(one.route.tenant_id, []).append(one.address)
+    events.record_many(
+        events.Fact(
+            "refused",
+            tenant,
+            trace=transaction.trace,
+            sender=transaction.reverse_path,
+            recipient=addresses_[0] if len(addresses_) == 1 else "",
+            data=data | {"reason": reason},
+        )
+        for tenant, addresses_ in by_tenant.items()
+    )

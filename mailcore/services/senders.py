@@ -7,15 +7,22 @@ the mail and its event.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 
+from mailcore.message import fields
+from mailcore.message.address import parse_path
+from mailcore.models import Domain
 from mailcore.outside import asked
 from mailcore.outside.lookups import Steps
 from mailcore.senderauth import sender
 from mailcore.senderauth.sender import Signed, Verdict
+from mailcore.services.messages import Filing
+from mailcore.services.routing import OWNERS_READ
 
 
 def is_checked(peer: str) -> bool:
@@ -56,6 +63,71 @@ def judge(
             now=now,
         )
     )
+
+
+# --- What the author's domain asks for (DMARC) -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """What becomes of a mail that failed DMARC: refused, or Junk for the recipients in these domains.
+
+    reason is for the event: one sentence, true for every recipient.
+    """
+
+    reason: str
+    is_refused: bool = False
+    junk_for: frozenset[str] = frozenset()
+
+    def sort(self, filings: Iterable[Filing]) -> None:
+        """Send filings to Junk where that was decided."""
+        for filing in filings:
+            if parse_path(filing.recipient).domain in self.junk_for:
+                filing.folder = "junk"
+
+
+def is_asked_for(verdict: Verdict) -> bool:
+    """Whether the author's domain asks for anything: then dispose() must be called."""
+    found = verdict.dmarc
+    return found is not None and found.result == "fail" and found.policy != "none"
+
+
+def dispose(verdict: Verdict, header: bytes, recipients: Sequence[str]) -> Disposition | None:
+    """Decide on a mail that failed DMARC, by the settings of its recipients' domains (reads the database).
+
+    It is refused only for all at once, since DATA has one reply: with a recipient whose domain does not want
+    that, the others find it in Junk. So do they when it came through a list, which may lawfully have broken
+    its signature (RFC 9989), and postmaster and abuse, who must be reachable (RFC 2142).
+    """
+    found = verdict.dmarc
+    if found is None or not is_asked_for(verdict):
+        return None
+    paths = [parse_path(one) for one in recipients]
+    names = {path.domain for path in paths}
+    chosen = dict(
+        Domain.objects.filter(name__in=names)
+        .exclude(state=Domain.State.PENDING)
+        .values_list("name", "dmarc_policy")
+    )
+    policies = {name: chosen.get(name, Domain.DMARCPolicy.OBEY) for name in names}
+    reason = f"DMARC: {found.domain} does not stand behind it and asks for {found.policy}"
+    if (
+        found.policy == "reject"
+        and all(policy == Domain.DMARCPolicy.OBEY for policy in policies.values())
+        and not any(path.local.lower() in OWNERS_READ for path in paths)
+        and not is_from_list(header)
+    ):
+        return Disposition(reason, is_refused=True)
+    junk = [name for name, policy in policies.items() if policy != Domain.DMARCPolicy.IGNORE]
+    return Disposition(reason, junk_for=frozenset(junk))
+
+
+def is_from_list(header: bytes) -> bool:
+    """Whether a mail says that it came through a mailing list. (RFC 2919, RFC 2369)"""
+    return any(fields.get_raw(header, name) for name in ("list-id", "list-post"))
+
+
+# --- Events ----------------------------------------------------------------------------------------------
 
 
 def facts(verdict: Verdict) -> dict[str, Any]:

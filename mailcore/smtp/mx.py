@@ -71,7 +71,12 @@ class MX(Protocol):
         assert self.transaction is not None
         refuse_bare_line_ends(raw)
         if senders.is_checked(self.transaction.peer):
-            self.transaction.verdict = await verify(self.transaction, raw)
+            # It may wait for DNS for long: until then the mail counts as in hand.
+            self.sessions.octets += len(raw)
+            try:
+                await verify(self.maild, self.transaction, raw)
+            finally:
+                self.sessions.octets -= len(raw)
         return await drive(self.maild, inbound.receive(self.transaction, raw), len(raw))
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from typing import TYPE_CHECKING
 
 from mailcore import limits
 from mailcore.outside import clock, dns
 from mailcore.senderauth import sender
-from mailcore.senderauth.sender import Verdict
 from mailcore.services import inbound, senders
 
+if TYPE_CHECKING:
+    from mailcore.server import Maild
 
-async def verify(transaction: inbound.Transaction, raw: bytes) -> Verdict:
-    """The verdict on one mail, within DNS_RUN_SECONDS: what has no answer by then is a temperror.
+
+async def verify(maild: Maild, transaction: inbound.Transaction, raw: bytes) -> None:
+    """Write into transaction what is found, and what follows from it.
+
+    It takes at most DNS_RUN_SECONDS: what has no answer by then is a temperror.
 
     A big body is hashed in a thread, so that it does not hold up everybody else's small mails.
     Raises Loop and BadHeader, as inbound.receive() does, before anything costs time.
@@ -33,4 +38,7 @@ async def verify(transaction: inbound.Transaction, raw: bytes) -> Verdict:
         helo=transaction.helo,
         now=now,
     )
-    return await dns.arun(steps)
+    verdict = transaction.verdict = await dns.arun(steps)
+    if senders.is_asked_for(verdict):
+        recipients = [one.address for one in transaction.recipients]
+        transaction.disposition = await maild.look(senders.dispose, verdict, header, recipients)

@@ -18,7 +18,7 @@ from mailcore.services import domains
 
 
 class Command(Tool):
-    help = "Domains: add, list, records, check, rotate-key, remove."
+    help = "Domains: add, list, records, check, dmarc, rotate-key, remove."
 
     def actions(self) -> Sequence[Action]:
         name = argument("name", help="the domain")
@@ -38,6 +38,10 @@ class Command(Tool):
                 (name, tenant, argument("--zone", action="store_true", help="as lines of a zone file")),
             ),
             Action("check", self.look, "Look at DNS now.", (name, tenant)),
+            Action(
+                "dmarc", self.dmarc, "Choose what becomes of mail that fails DMARC.",
+                (name, argument("policy", choices=Domain.DMARCPolicy.values), tenant),
+            ),
             Action("rotate-key", self.rotate_key, "Make new DKIM keys.", (name, tenant)),
             Action(
                 "remove", self.remove, "Give a domain up.",
@@ -114,6 +118,14 @@ class Command(Tool):
                 if found["state"] != "ok":
                     seen = f" Seen: {' | '.join(found['seen'])}" if found["seen"] else ""
                     self.stdout.write(f"           {found['explanation']}{seen} {found['fix']}")
+
+    def dmarc(self, options: Options) -> None:
+        domain = self._find(options)
+        domains.set_dmarc_policy(domain, options["policy"], actor=None)
+        self.say(
+            f"Mail to {domain.name} that fails DMARC: {domain.get_dmarc_policy_display()}",
+            name=domain.name, policy=domain.dmarc_policy,
+        )  # fmt: skip
 
     def rotate_key(self, options: Options) -> None:
         domain = self._find(options)

@@ -7,9 +7,10 @@ import smtplib
 import pytest
 
 from mailcore import limits
-from mailcore.models import Event, Message
+from mailcore.errors import BadValue
+from mailcore.models import Event, Folder, Message
 from mailcore.senderauth import dkim
-from mailcore.services import messages
+from mailcore.services import domains, messages
 from tests.fakes.dns import FakeDNS
 
 KEY = dkim.load_key(dkim.generate_key("ed25519"))
@@ -123,3 +124,95 @@ def test_takes_away_what_others_wrote_in_our_name(maild, alice, names, settings,
     assert b"forged.test" not in arrived(alice)
     send(maild, alice.address, name + b": other.test; dkim=pass header.d=theirs.test\r\n" + RAW)
     assert b"theirs.test" in arrived(alice)
+
+
+# --- DMARC ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def forged(names, settings):
+    """A host that may not send for example.org, which asks for a policy."""
+    settings.HOSTMAIL_VERIFY_SENDERS = "on"
+    names.set("example.org", "TXT", ["v=spf1 -all"])
+
+    def ask(policy: str) -> None:
+        names.set("_dmarc.example.org", "TXT", [f"v=DMARC1; p={policy}"])
+
+    return ask
+
+
+def folder_of(person) -> str:
+    return Folder.objects.get(pk=Message.objects.get(mailbox_id=person.mailbox.pk).folder_id).role
+
+
+def refusal(maild, people, raw: bytes = RAW) -> tuple[int, bytes]:
+    with smtplib.SMTP("127.0.0.1", maild.ports["smtp"], local_hostname="mx.example.org") as client:
+        with pytest.raises(smtplib.SMTPDataError) as caught:
+            client.sendmail("ann@example.org", [one.address for one in people], raw)
+        assert client.noop()[0] == 250, "the session goes on"
+        return caught.value.smtp_code, caught.value.smtp_error
+
+
+def test_refuses_what_the_authors_domain_wants_refused(maild, alice, forged):
+    forged("reject")
+    code, text = refusal(maild, [alice])
+    assert (code, text.split()[0]) == (550, b"5.7.26")
+    assert not Message.objects.filter(mailbox_id=alice.mailbox.pk).exists()
+    event = Event.objects.get(tenant_id=alice.tenant.pk)
+    assert (event.kind, event.sender, event.recipient) == ("refused", "ann@example.org", alice.address)
+    assert event.data["reason"] == "DMARC: example.org does not stand behind it and asks for reject"
+    assert event.data["subject"] == "Hi"
+    assert event.data["sender"]["dmarc"] == "fail example.org reject"
+
+
+def test_files_in_junk_what_it_wants_apart(maild, alice, forged):
+    forged("quarantine")
+    send(maild, alice.address, RAW)
+    assert folder_of(alice) == "junk"
+    assert Event.objects.get(kind="filed").data["reason"].endswith("asks for quarantine")
+
+
+@pytest.mark.parametrize("policy", ["reject", "quarantine", "none"])
+@pytest.mark.parametrize(("chosen", "folder"), [("junk", "junk"), ("ignore", "inbox")])
+def test_does_what_the_recipients_domain_chose(maild, alice, forged, policy, chosen, folder):
+    forged(policy)
+    domains.set_dmarc_policy(alice.domain, chosen, actor=None)
+    send(maild, alice.address, RAW)
+    assert folder_of(alice) == (folder if policy != "none" else "inbox")
+
+
+def test_refuses_for_nobody_what_one_wants_to_have(maild, alice, forged):
+    forged("reject")
+    bob = maild.person("bob")
+    domains.set_dmarc_policy(bob.domain, "ignore", actor=None)
+    with smtplib.SMTP("127.0.0.1", maild.ports["smtp"], local_hostname="mx.example.org") as client:
+        client.sendmail("ann@example.org", [alice.address, bob.address], RAW)
+    assert (folder_of(alice), folder_of(bob)) == ("junk", "inbox")
+
+
+def test_refuses_for_all_what_nobody_wants_to_have(maild, alice, forged):
+    forged("reject")
+    bob = maild.person("bob")
+    assert refusal(maild, [alice, bob])[0] == 550
+    assert {one.recipient for one in Event.objects.filter(kind="refused")} == {alice.address, bob.address}
+
+
+def test_spares_lists_and_postmasters(maild, alice, forged):
+    forged("reject")
+    send(maild, alice.address, b"List-Id: <talk.list.test>\r\n" + RAW)
+    assert folder_of(alice) == "junk"
+    postmaster = maild.person("Postmaster", domain=alice.domain)
+    send(maild, postmaster.address, RAW)
+    assert folder_of(postmaster) == "junk"
+
+
+def test_never_refuses_for_want_of_an_answer(maild, alice, forged, names):
+    forged("reject")
+    names.fail("example.org", "SERVFAIL")
+    send(maild, alice.address, RAW)
+    assert folder_of(alice) == "inbox"
+
+
+def test_knows_three_choices(maild, alice):
+    with pytest.raises(BadValue):
+        domains.set_dmarc_policy(alice.domain, "maybe", actor=None)
