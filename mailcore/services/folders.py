@@ -32,6 +32,8 @@ from mailcore.services.messages.locked import (
 )
 
 SEPARATOR = "/"
+# Below these stand the folders of other mailboxes, each under the address of its own (services/sharing.py).
+OTHERS, SHARED = "Other Users", "Shared"
 
 
 def normalise(name: str) -> str:
@@ -47,6 +49,12 @@ def normalise(name: str) -> str:
     if levels[0].upper() == "INBOX":
         levels[0] = "INBOX"
     return SEPARATOR.join(levels)
+
+
+def is_of_another(name: str) -> bool:
+    """Whether a name stands where the folders of other mailboxes do; one's own are not made there."""
+    root, _, rest = name.partition(SEPARATOR)
+    return root in (OTHERS, SHARED) and "@" in rest.partition(SEPARATOR)[0]
 
 
 def may_have_children(name: str) -> bool:
@@ -93,6 +101,8 @@ def create(mailbox_id: int, name: str, *, role: str = "") -> int:
     Raises BadFolderName, FolderExists, BadFolderUse (another folder has the role), TooManyFolders.
     """
     name = normalise(name)
+    if is_of_another(name):
+        raise BadFolderName("Folders of that name are those of other mailboxes")
     with transaction.atomic():
         box = _lock(mailbox_id)
         taken = sql.rows(
@@ -151,6 +161,8 @@ def rename(mailbox_id: int, old: str, new: str) -> None:
         raise BadFolderName("A folder cannot move below itself")
     if new == "INBOX":
         raise FolderExists
+    if is_of_another(new):
+        raise BadFolderName("Folders of that name are those of other mailboxes")
     with transaction.atomic():
         box = _lock(mailbox_id)
         found = sql.rows("SELECT name, id FROM folder WHERE mailbox_id = %s", (mailbox_id,))

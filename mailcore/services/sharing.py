@@ -24,7 +24,7 @@ from mailcore.services.messages import FolderState
 from mailcore.services.messages.locked import lock_mailboxes
 from mailcore.services.rights import TELLING, letters, of_mailbox
 
-OTHERS, SHARED = "Other Users", "Shared"
+OTHERS, SHARED = folders.OTHERS, folders.SHARED
 ANYONE = "anyone"
 GROUP_MARK = "$"
 
@@ -117,10 +117,9 @@ def place_of(found: Open) -> str:
 
 def split(name: str) -> tuple[str, str] | None:
     """The place and the folder's own name, "" for none, if name is one of another's folder; else None."""
-    root, _, rest = name.partition("/")
-    place, _, own = rest.partition("/")
-    if root not in (OTHERS, SHARED) or "@" not in place:
+    if not folders.is_of_another(name):
         return None
+    root, place, own = (*name.split("/", 2), "")[:3]
     return f"{root}/{place.lower()}", own
 
 
@@ -144,7 +143,9 @@ def find(who: Who, name: str) -> Open:
         for one in _reached(who, " AND f.name = %s", (folders.normalise(own),)):
             if one.state.name == wanted and one.rights & TELLING:
                 return one
-    raise NoSuchFolder
+    # A folder of one's own from before the others had these names.
+    state = folders.find(who.mailbox_id, name)
+    return Open(state, who.most, True, state.name)
 
 
 def held(who: Who, folder_id: int) -> Right:
@@ -221,6 +222,9 @@ def rename(who: Who, old: str, new: str) -> None:
         return
     found = find(who, old)
     found.need(Right.DELETE_FOLDER)
+    if found.is_own and target is None:
+        folders.rename(who.mailbox_id, old, new)
+        return
     if found.is_own or target is None or split(found.state.name)[0] != target[0]:  # type: ignore[index]
         raise Forbidden("A folder stays in its mailbox; copy the messages instead")
     if found.own_name == "INBOX" or _may_make(who, *target) is None:

@@ -2,13 +2,14 @@ import pytest
 
 from mailcore import limits
 from mailcore.errors import (
+    BadFolderName,
     FolderExists,
     Forbidden,
     NoSuchFolder,
     NotAllowedNow,
     NotFound,
 )
-from mailcore.models import EVERY_RIGHT, FolderRight, MailboxGroup, Right, Rights
+from mailcore.models import EVERY_RIGHT, Folder, FolderRight, MailboxGroup, Right, Rights
 from mailcore.services import folders, mailboxes, sharing, tenants
 from mailcore.services.rights import from_letters, letters, of_mailbox
 from mailcore.services.sharing import Who
@@ -251,6 +252,27 @@ def test_who_is_suspended_or_gone_is_not_there(cast):
     assert names(cast.bob) == []
     assert not FolderRight.objects.filter(grantee=cast.alice.mailbox).exists()
     assert not group.members.exists()
+
+
+def test_own_folders_are_not_made_where_those_of_others_stand(cast):
+    box = cast.bob.mailbox.pk
+    folders.create(box, "Mine")
+    folders.create(box, "Shared/Projects")
+    for name in (f"{ALICE}/Fake", "Shared/x@acme.test"):
+        with pytest.raises(BadFolderName):
+            folders.create(box, name)
+        with pytest.raises(BadFolderName):
+            folders.rename(box, "Mine", name)
+    assert sharing.find(who(cast.bob), "Shared/Projects").is_own
+
+
+def test_a_folder_of_such_a_name_from_before_can_be_reached(cast):
+    box = cast.bob.mailbox.pk
+    folders.create(box, "Mine")
+    Folder.objects.filter(mailbox_id=box, name="Mine").update(name=f"{ALICE}/Plans")
+    assert sharing.find(who(cast.bob), f"{ALICE}/Plans").is_own
+    sharing.rename(who(cast.bob), f"{ALICE}/Plans", "Mine")
+    assert sharing.find(who(cast.bob), "Mine").is_own
 
 
 def test_tells_what_an_entry_is(cast):
