@@ -80,9 +80,12 @@ def address_add(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpRes
 
 @place.for_admins
 def person_add(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
-    """Also changes what somebody may who has access already."""
+    """Also changes what somebody may who has access already: ?who=ADDRESS begins with what it is now."""
     mailbox, actor = _mailbox(request, tenant, public_id), place.person(request)
-    form = PersonForm(request.POST or None)
+    who = request.GET.get("who", "")[:254]
+    known = mailbox.accesses.filter(user__email=who, is_owner=False).first()
+    initial = {"email": who, "rights": [right for right in Rights if known.rights & right]} if known else None
+    form = PersonForm(request.POST or None, initial=initial)
 
     def work(data: dict[str, Any]) -> Access:
         member = Membership.objects.filter(tenant=tenant, user__email=users.email_of(data["email"]))
@@ -97,9 +100,21 @@ def person_add(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResp
         messages.success(request, _("%(who)s has access now.") % {"who": made.user})
         return redirect(_back(mailbox))
     return place.form_page(
-        request, tenant, form, title=_("Give somebody access"), lead=str(mailbox), label=_("Give access"),
+        request, tenant, form, lead=str(mailbox), label=_("Save") if known else _("Give access"),
+        title=_("What %s may do") % who if known else _("Give somebody access"),
         back=_back(mailbox),
     )  # fmt: skip
+
+
+@place.for_admins
+@require_POST
+def sent_change(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    """Whether a copy of what mail programs send as a shared mailbox is kept in its Sent folder."""
+    mailbox, actor = _mailbox(request, tenant, public_id), place.person(request)
+    keeps = request.POST.get("keep") == "yes"
+    mailboxes.set_preferences(mailbox, file_sent_smtp=keeps, file_sent_api=keeps, actor=actor)
+    messages.success(request, _("Copies are kept from now on.") if keeps else _("No copies are kept."))
+    return redirect(_back(mailbox))
 
 
 def _take_away(request: HttpRequest, mailbox: Mailbox, work: Callable[[], None], done: str) -> HttpResponse:
@@ -134,6 +149,7 @@ _ONE = "o/<slug:slug>/mailboxes/<slug:public_id>/"
 routes = [
     path(f"{_ONE}addresses/add/", address_add, name="mailbox_address_add"),
     path(f"{_ONE}addresses/<slug:which>/remove/", address_remove, name="mailbox_address_remove"),
+    path(f"{_ONE}sent/", sent_change, name="mailbox_sent"),
     path(f"{_ONE}people/add/", person_add, name="mailbox_person_add"),
     path(f"{_ONE}people/<slug:who>/remove/", person_remove, name="mailbox_person_remove"),
 ]

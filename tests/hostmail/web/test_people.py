@@ -87,6 +87,26 @@ def test_gives_a_mailbox_addresses_and_people(alice, cast):
         assert alice.post(at(cast, "mailbox_person_add", box.public_id), wrong).status_code == 422
 
 
+def test_a_shared_mailbox_is_run_on_one_page(alice, cast):
+    office = make_mailbox(cast.alice.tenant, "office@acme.test", kind="shared")
+    page = at(cast, "mailbox", office.public_id)
+    assert b"Shared/office@acme.test" in alice.get(page).content
+    assert b"Shared/" not in alice.get(at(cast, "mailbox", cast.bob.mailbox.public_id)).content
+    give = at(cast, "mailbox_person_add", office.public_id)
+    alice.post(give, {"email": cast.bob.address, "rights": ["1", "4"]})
+    change = alice.get(f"{give}?who={cast.bob.address}").text
+    assert f'value="{cast.bob.address}"' in change
+    assert [f'value="{bit}" ' in change for bit in (1, 2, 4, 8)] == [True] * 4
+    assert len(re.findall(r"<input[^>]*checked", change)) == 2
+    sent = at(cast, "mailbox_sent", office.public_id)
+    for keep in (True, False):
+        assert alice.post(sent, {"keep": "yes" if keep else "no"}).status_code == 302
+        office.refresh_from_db()
+        assert (office.file_sent_smtp, office.file_sent_api) == (keep, keep)
+    assert client_of(cast.bob.user).post(sent, {"keep": "yes"}).status_code == 404
+    assert client_of(cast.charlie.user).post(sent, {"keep": "yes"}).status_code == 404
+
+
 def new_mailbox(cast, **more) -> dict[str, str]:
     domain = cast.alice.domain.name
     return {"local": "dora", "domain": domain, "megabytes": "2048", "kind": "personal", **more}
