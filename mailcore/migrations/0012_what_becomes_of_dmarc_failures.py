@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailcore", "0010_wishes_for_reports"),
+        ("mailcore", "0011_submission_tags"),
     ]
 
     operations = [
