@@ -104,15 +104,20 @@ def relaxed_body(body: bytes) -> bytes:
     """
     if body and not body.endswith(b"\r\n"):
         body += b"\r\n"
-    # After the runs are single spaces, the rest is plain replacement: never quadratic.
-    body = body.replace(b"\t", b" ")
-    if b"  " in body:
-        body = _SPACES.sub(b" ", body)
-    body = body.replace(b" \r\n", b"\r\n")
+    body = relaxed_lines(body)
     end = len(body)
     while body.endswith(b"\r\n\r\n", 0, end):
         end -= 2
     return b"" if body[:end] == b"\r\n" else body[:end]
+
+
+def relaxed_lines(lines: bytes) -> bytes:
+    """Whole lines with white space runs as one space, and none at their ends. (RFC 6376 §3.4.4)"""
+    # After the runs are single spaces, the rest is plain replacement: never quadratic.
+    lines = lines.replace(b"\t", b" ")
+    if b"  " in lines:
+        lines = _SPACES.sub(b" ", lines)
+    return lines.replace(b" \r\n", b"\r\n")
 
 
 def relaxed_field(name: bytes, value: bytes) -> bytes:

@@ -12,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from mailcore import limits
-from mailcore.senderauth.dkim import relaxed_body, relaxed_field
+from mailcore.senderauth.bodies import pieces
+from mailcore.senderauth.dkim import relaxed_field
 from mailcore.senderauth.dkim_tags import OWN_B, Broken
 
 Field = tuple[bytes, bytes]  # its name as it is written, and what follows the colon
@@ -30,7 +31,7 @@ class Mail:
             name, colon, value = line.partition(b":")
             if colon:
                 self.fields[name.rstrip(b" \t").lower()].append((name, value))
-        self._bodies: dict[bool, bytes] = {}
+        self._octets: dict[bool, int] = {}
         self._hashes: dict[tuple[bool, int | None], bytes] = {}
 
     def of(self, name: bytes) -> list[Field]:
@@ -39,7 +40,9 @@ class Mail:
 
     def body_octets(self, *, relaxed: bool) -> int:
         """How long the canonical body is."""
-        return len(self._canonical(relaxed=relaxed))
+        if relaxed not in self._octets:
+            self._octets[relaxed] = sum(map(len, pieces(self.body, relaxed=relaxed)))
+        return self._octets[relaxed]
 
     def body_hash(self, *, relaxed: bool, length: int | None = None) -> bytes:
         """The SHA-256 of the canonical body, or of its first octets. Raises Broken for too many lengths."""
@@ -47,14 +50,13 @@ class Mail:
         if kind not in self._hashes:
             if len(self._hashes) >= limits.DKIM_BODY_HASHES:
                 raise Broken("too many different l=")
-            view = memoryview(self._canonical(relaxed=relaxed))[:length]
-            self._hashes[kind] = hashlib.sha256(view).digest()
+            digest, octets = hashlib.sha256(), 0
+            for piece in pieces(self.body, relaxed=relaxed):
+                digest.update(piece if length is None else piece[: max(0, length - octets)])
+                octets += len(piece)
+            self._octets[relaxed] = octets
+            self._hashes[kind] = digest.digest()
         return self._hashes[kind]
-
-    def _canonical(self, *, relaxed: bool) -> bytes:
-        if relaxed not in self._bodies:
-            self._bodies[relaxed] = relaxed_body(self.body) if relaxed else simple_body(self.body)
-        return self._bodies[relaxed]
 
     def signed(self, names: Sequence[bytes], own: Field, *, relaxed: bool) -> bytes:
         """The octets of §3.7: named fields from the bottom up (§5.4.2), then the signature without its b=."""
@@ -71,16 +73,6 @@ class Mail:
 def without_b(value: bytes) -> bytes:
     """A signature field as it signs itself: b= is empty."""
     return OWN_B.sub(rb"\1", value, count=1)
-
-
-def simple_body(body: bytes) -> bytes:
-    """The body as hashed by "simple": only empty lines at the end go; an empty one is CRLF. (§3.4.3)"""
-    if not body.endswith(b"\r\n"):
-        return body + b"\r\n"
-    end = len(body)
-    while body.endswith(b"\r\n\r\n", 0, end):
-        end -= 2
-    return body[:end]
 
 
 def canonical_field(name: bytes, value: bytes, *, relaxed: bool) -> bytes:
