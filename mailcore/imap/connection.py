@@ -280,7 +280,7 @@ class Connection(asyncio.Protocol):
                 self.say_bye("Too many commands before a login")
                 return
         try:
-            command = parser.parse(event, utf8=session.is_utf8)
+            command = parser.parse(event, utf8=session.is_utf8, charsets=session.names_charsets)
         except (BadSyntax, BadCharset) as error:
             self._say(session.refuse_syntax(error, error.tag))
             self._end_of_command()

@@ -258,8 +258,18 @@ class Session:
 
     @property
     def is_utf8(self) -> bool:
-        """Whether folder names and other text go out in UTF-8 (RFC 6855 §3)."""
-        return "UTF8=ACCEPT" in self.enabled
+        """Whether folder names and other text go out in UTF-8 (RFC 9755 §3, RFC 9051 §5.1)."""
+        return self.is_rev2 or "UTF8=ACCEPT" in self.enabled
+
+    @property
+    def is_rev2(self) -> bool:
+        """Whether the client is spoken to as IMAP4rev2 has it, not IMAP4rev1 (RFC 9051 §6.3.1)."""
+        return "IMAP4REV2" in self.enabled
+
+    @property
+    def names_charsets(self) -> bool:
+        """Whether a SEARCH may say which charset it is in (RFC 9755 §3)."""
+        return "UTF8=ACCEPT" not in self.enabled
 
     def capabilities(self) -> list[str]:
         """What is honoured here and now, as CAPABILITY says it."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # it knows the database, this does not
     from mailcore.snapshot import Snapshot
 
 RECENT = "\\Recent"
+NONE_RECENT = 1 << 32  # above every uid
 # What a client believes of a message: flags, keywords, and the modseq it was told with them, 0 if none.
 Belief: TypeAlias = tuple[int, int, int]
 _NOTHING: Mapping[int, Belief] = {}
@@ -43,7 +44,7 @@ class View:
 
     __slots__ = (
         "claimed", "first_recent", "is_read_only", "is_uid_only", "saved", "shown", "silent", "snapshot",
-        "tells_modseqs", "tells_vanished", "told", "whole",
+        "tells_modseqs", "tells_recent", "tells_uids", "tells_vanished", "told", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +56,7 @@ class View:
         tells_modseqs: bool = False,
         tells_vanished: bool = False,
         is_uid_only: bool = False,
+        is_rev2: bool = False,
     ) -> None:
         self.snapshot = snapshot
         self.shown: array[int] = snapshot.uids
@@ -68,9 +70,11 @@ class View:
         self.tells_vanished = tells_vanished
         # It hears of messages by uid, as UIDFETCH (RFC 9586 §3.3).
         self.is_uid_only = is_uid_only
+        # RFC 9051 appendix E: \Recent is no more (12), and all news of a message have its uid (21).
+        self.tells_recent, self.tells_uids = not is_rev2, is_rev2
         self.is_read_only = is_read_only
         # Messages from this uid on are \Recent in this session.
-        self.first_recent = first_recent
+        self.first_recent = NONE_RECENT if is_rev2 else first_recent
         # No later session finds those below this uid recent.
         self.claimed = snapshot.uidnext
         # "$": first and last uid of messages that stand side by side, one pair after the other.
@@ -189,7 +193,7 @@ class View:
         if with_flags:
             flags = self.flag_list(snapshot.flags[at], snapshot.keywords[at], uid >= self.first_recent)
             pieces.append(b"FLAGS " + flags)
-        if (with_uid or self.tells_modseqs) and not self.is_uid_only:
+        if (with_uid or self.tells_modseqs or self.tells_uids) and not self.is_uid_only:
             pieces.append(b"UID %d" % uid)
         if self.tells_modseqs:
             pieces.append(b"MODSEQ (%d)" % snapshot.modseqs[at])
@@ -208,7 +212,7 @@ class View:
     @property
     def is_claiming(self) -> bool:
         """Whether messages came that this session may have been the first to be told about."""
-        return not self.is_read_only and self.snapshot.uidnext > self.claimed
+        return self.tells_recent and not self.is_read_only and self.snapshot.uidnext > self.claimed
 
     @property
     def recent_count(self) -> int:
@@ -242,7 +246,9 @@ class View:
             grew = bool(added)
             self.shown = old + added if added else old
         if grew:
-            out += [responses.exists(len(self.shown)), responses.recent(self.recent_count)]
+            out.append(responses.exists(len(self.shown)))
+            if self.tells_recent:
+                out.append(responses.recent(self.recent_count))
         if self.shown is new.uids:
             self.whole = new.highest
         if gone:

@@ -14,7 +14,7 @@ from mailcore.imap.wire.values import Authenticate, Enable, Login, Simple
 from mailcore.services import mailboxes
 
 # What ENABLE can switch on; the extensions that need it come with their own names.
-CAN_ENABLE: tuple[str, ...] = ("CONDSTORE", "QRESYNC", "UIDONLY", "UTF8=ACCEPT")
+CAN_ENABLE = {name.upper(): name for name in ("CONDSTORE", "QRESYNC", "UIDONLY", "UTF8=ACCEPT", "IMAP4rev2")}
 
 
 def mechanisms(session: Session) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ def _welcome(session: Session) -> Done:
 def enable(session: Session, command: Enable) -> Handler:
     new = [name for name in command.capabilities if name in CAN_ENABLE and name not in session.enabled]
     session.enabled |= set(new)
-    yield responses.enabled(new)
+    yield responses.enabled(CAN_ENABLE[name] for name in new)
     if not {"CONDSTORE", "QRESYNC"}.isdisjoint(new):
         yield from session.tell_modseqs()
     return Done("ENABLE completed")

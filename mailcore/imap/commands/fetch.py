@@ -219,9 +219,11 @@ class _Plan:
         self.is_utf8 = is_utf8  # header fields may have UTF-8 in them (RFC 9755 §8)
         # What else is told of a message that this very FETCH has marked as seen (RFC 7162 §3.2.4).
         self.is_uid_only = view.is_uid_only
-        names = ["FLAGS", "UID", "MODSEQ"] if view.tells_modseqs else ["FLAGS"]
-        if self.is_uid_only and view.tells_modseqs:
-            names.remove("UID")
+        names = ["FLAGS"]
+        if (view.tells_modseqs or view.tells_uids) and not self.is_uid_only:
+            names.append("UID")
+        if view.tells_modseqs:
+            names.append("MODSEQ")
         self.news = {name: self._maker(fetch_items.PLAIN[name]) for name in names}
         self.columns = ["m.uid"]
         self.pieces: list[tuple[bytes, Callable[[Row], bytes | None]]] = []

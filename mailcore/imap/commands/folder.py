@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mailcore.errors import BadFolderUse
+from mailcore.imap.commands import listing
 from mailcore.imap.commands.listing import USES
 from mailcore.imap.commands.status import folder_object_id
 from mailcore.imap.session import Done, Handler, Session
@@ -13,6 +14,13 @@ from mailcore.services import folders, messages, sharing
 _ROLES = {use: role for role, use in USES.items()}
 
 
+def _normalised(session: Session, supplied: str) -> str:
+    """What the client of IMAP4rev2 must hear that a name of its is really called (RFC 9051 §6.3.4 to 6.3.6);
+    "" when it called it so."""
+    name = sharing.normalise(supplied)
+    return name if session.is_rev2 and name != supplied.rstrip("/") else ""
+
+
 def create(session: Session, command: Create) -> Handler:
     """A folder has one use, and a use one folder (RFC 6154 §3: else NO [USEATTR], and nothing is made)."""
     role = ""
@@ -21,6 +29,8 @@ def create(session: Session, command: Create) -> Handler:
             raise BadFolderUse
         role = _ROLES[command.special_uses[0]]
     state = messages.folder_state(sharing.create(session.who, command.folder, role=role))
+    if name := _normalised(session, command.folder):
+        yield listing.line_of(session, name, command.folder)
     return Done("CREATE completed", responses.mailbox_id(folder_object_id(state)))
     yield b""
 
@@ -30,12 +40,16 @@ def delete(session: Session, command: OnFolder) -> Handler:
     # By its number: it may have been renamed since it was selected.
     if session.view is not None and session.view.snapshot.folder_id == folder_id:
         session.unselect()
+    if name := _normalised(session, command.folder):
+        yield listing.line_of(session, name, command.folder)
     return Done("DELETE completed")
     yield b""
 
 
 def rename(session: Session, command: Rename) -> Handler:
     sharing.rename(session.who, command.source, command.target)
+    if _normalised(session, command.source) or _normalised(session, command.target):
+        yield listing.line_of(session, sharing.normalise(command.target), command.source)
     return Done("RENAME completed")
     yield b""
 

@@ -153,12 +153,7 @@ class Listing:
                 if (name in self.existing or name in above_unseen) and _match(name, self.patterns)
             }
         for name in sorted(matched, key=_order):
-            yield responses.list_line(
-                name,
-                self._attributes(name),
-                utf8=self.is_utf8,
-                extended=responses.childinfo(self.criteria) if name in above else b"",
-            )
+            yield self.line(name, responses.childinfo(self.criteria) if name in above else b"")
             if name not in self.selected or name not in self.existing:
                 continue
             if self.tells_rights:
@@ -171,6 +166,9 @@ class Listing:
                 found = self.metadata.get(self.existing[name].folder_id, {})
                 yield responses.metadata(name, metadata.chosen(found, self.entries, 0), utf8=self.is_utf8)
 
+    def line(self, name: str, extended: bytes = b"") -> bytes:
+        return responses.list_line(name, self._attributes(name), utf8=self.is_utf8, extended=extended)
+
     def _attributes(self, name: str) -> Iterator[str]:
         if name not in self.existing:
             yield "\\NonExistent" if self.is_extended else "\\Noselect"
@@ -182,6 +180,17 @@ class Listing:
             yield use
         if self.tells_subscribed and name in self.subscribed:
             yield "\\Subscribed"
+
+
+def line_of(session: Session, name: str, supplied: str) -> bytes:
+    """What the client hears of one folder as IMAP4rev2 has it: its LIST line, and what the client called it,
+    where that is another spelling (RFC 9051 §6.3.2, §6.3.9.7)."""
+    command = List(
+        b"", "LIST", "", (name,), is_extended=True, returns=(("CHILDREN", None), ("SPECIAL-USE", None))
+    )
+    is_other = supplied.rstrip("/") != name
+    old = responses.old_name(supplied, utf8=session.is_utf8) if is_other else b""
+    return Listing(session, command, ()).line(name, old)
 
 
 def _lsub_lines(session: Session, patterns: Sequence[Pattern]) -> Iterator[bytes]:
@@ -209,5 +218,7 @@ def _subscribed(
 
 def namespace(session: Session, command: Simple) -> Handler:
     """One personal namespace without a prefix; the folders of others and of shared mailboxes have theirs."""
-    yield responses.namespace(others=[f"{sharing.OTHERS}/"], shared=[f"{sharing.SHARED}/"])
+    yield responses.namespace(
+        others=[f"{sharing.OTHERS}/"], shared=[f"{sharing.SHARED}/"], utf8=session.is_utf8
+    )
     return Done("NAMESPACE completed")

@@ -1,5 +1,7 @@
 """SEARCH and UID SEARCH (RFC 3501 §6.4.4, §7.2.5), with RETURN (RFC 4731), "$" (RFC 5182), MODSEQ (RFC 7162).
 
+To who speaks IMAP4rev2 every answer is ESEARCH (RFC 9051 §6.4.4).
+
 What flags and numbers say is decided first, for all messages at once, from memory, then what stands in rows,
 read page by page. Texts are left to services.textindex, asked about the messages that still may match.
 """
@@ -64,10 +66,10 @@ def search(session: Session, command: Search) -> Handler:
     modseq = youngest(view, command.key, returned)
     if saves:
         view.keep_found(returned)
-    if command.returns is None:
+    if command.returns is None and not session.is_rev2:
         yield responses.search(numbers, modseq)
     elif command.returns != (("SAVE", None),):  # who only wants it kept is told nothing
-        yield results.answer(command.tag, command.returns, numbers, uid=command.uid, modseq=modseq)
+        yield results.answer(command.tag, command.returns or (), numbers, uid=command.uid, modseq=modseq)
     return Done("SEARCH completed")
 
 

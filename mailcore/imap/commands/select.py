@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import cast
 
 from mailcore.errors import BadSyntax
-from mailcore.imap.commands import resync
+from mailcore.imap.commands import listing, resync
 from mailcore.imap.commands.fetch import flags_and_uids
 from mailcore.imap.commands.status import folder_object_id
 from mailcore.imap.session import Done, Handler, Session
@@ -34,7 +34,7 @@ def select(session: Session, command: Select) -> Handler:
     is_read_only = command.name == "EXAMINE" or not found.rights & rights.CHANGING
     snapshot = session.snapshots.current(state.folder_id)
     first_recent = state.recent_uid
-    if not is_read_only:
+    if not is_read_only and not session.is_rev2:
         first_recent = messages.claim_recent(state.folder_id, snapshot.uidnext)
     view = View(
         snapshot,
@@ -43,6 +43,7 @@ def select(session: Session, command: Select) -> Handler:
         tells_modseqs=session.knows_modseqs,
         tells_vanished=session.has_qresync or session.is_uid_only,
         is_uid_only=session.is_uid_only,
+        is_rev2=session.is_rev2,
     )
     session.select(view, state.name, found.rights, is_abroad=not found.is_own)
 
@@ -50,14 +51,15 @@ def select(session: Session, command: Select) -> Handler:
     lines = [
         responses.flags([*system, *snapshot.names]),
         responses.exists(len(snapshot.uids)),
-        responses.recent(view.recent_count),
+        listing.line_of(session, state.name, command.folder) if session.is_rev2 else b"",
+        b"" if session.is_rev2 else responses.recent(view.recent_count),
         responses.ok("UIDs valid", code=b"UIDVALIDITY %d" % snapshot.uidvalidity),
         responses.ok("Predicted next UID", code=b"UIDNEXT %d" % snapshot.uidnext),
         responses.highest_modseq(snapshot.highest),
         responses.ok("Stays with the folder", code=responses.mailbox_id(folder_object_id(state))),
     ]
     lines.append(session.flags_kept())
-    if not view.is_uid_only and (unseen := _first_unseen(view)) is not None:
+    if not (view.is_uid_only or session.is_rev2) and (unseen := _first_unseen(view)) is not None:
         lines.append(responses.ok("First unseen", code=b"UNSEEN %d" % unseen))
     yield b"".join(lines)
     if known is not None and known.uidvalidity == snapshot.uidvalidity:

@@ -45,14 +45,21 @@ _SYSTEM_FLAG: Final = {flag.lower(): flag for flag in SYSTEM_FLAGS}
 class Cursor:
     """A place in one command. The words for errors come from the caller: what it hoped to find here."""
 
-    __slots__ = ("_literals", "pos", "secret", "text", "utf8")
+    __slots__ = ("_literals", "charsets", "pos", "secret", "text", "utf8")
 
     def __init__(
-        self, text: bytes, literals: tuple[bytes, ...] = (), pos: int = 0, *, utf8: bool = False
+        self,
+        text: bytes,
+        literals: tuple[bytes, ...] = (),
+        pos: int = 0,
+        *,
+        utf8: bool = False,
+        charsets: bool = True,
     ) -> None:
         self.text = text
         self.pos = pos
-        self.utf8 = utf8  # the client enabled UTF8=ACCEPT
+        self.utf8 = utf8  # the client enabled UTF8=ACCEPT or IMAP4rev2
+        self.charsets = charsets  # and not the former
         self.secret = False  # never quote this command in an error
         self._literals: Iterator[bytes] = iter(literals)
 

@@ -12,9 +12,17 @@ from mailcore.imap.wire.values import Modifier
 ModifierTable: TypeAlias = dict[str, Callable[[Cursor], object] | None]  # None: a name without value
 
 
-def read(cursor: Cursor, table: ModifierTable, what: str) -> tuple[Modifier, ...]:
-    """Names in parentheses, each in table and there once, with their values."""
+def read(
+    cursor: Cursor, table: ModifierTable, what: str, *, may_repeat: bool = False
+) -> tuple[Modifier, ...]:
+    """Names in parentheses, each in table and there once, with their values; of one that may repeat, the
+    first."""
     options = cursor.several(lambda: _option(cursor, table, what), f"a {what}")
+    if may_repeat:
+        first: dict[str, object] = {}
+        for option, value in options:
+            first.setdefault(option, value)
+        return tuple(first.items())
     if len({option for option, _ in options}) < len(options):
         raise BadSyntax(f"The same {what} twice")
     return options

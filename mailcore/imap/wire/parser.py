@@ -103,8 +103,11 @@ _NUMBERED = re.compile(rb" ([0-9*:,]+) ([^{]{1,200})").fullmatch
 _STORE_MODE = re.compile(rb"([+-]?)FLAGS(\.SILENT)?(?= )", re.IGNORECASE).match
 
 
-def parse(received: Received, *, utf8: bool = False) -> Command:
-    """The command in received; utf8 when the client enabled UTF8=ACCEPT. Raises BadSyntax, BadCharset."""
+def parse(received: Received, *, utf8: bool = False, charsets: bool = True) -> Command:
+    """The command in received; utf8: names are in that, charsets: a SEARCH may name one. (Both by ENABLE.)
+
+    Raises BadSyntax, BadCharset.
+    """
     text = received.text
     head = _HEAD(text)
     if head is None:
@@ -119,7 +122,7 @@ def parse(received: Received, *, utf8: bool = False) -> Command:
             if head.end() != len(text):
                 raise BadSyntax(f"{name} takes no arguments")
             return Simple(tag, name)
-        return arguments(tag, name, Cursor(text, received.literals, head.end(), utf8=utf8))
+        return arguments(tag, name, Cursor(text, received.literals, head.end(), utf8=utf8, charsets=charsets))
     except (BadSyntax, BadCharset) as error:
         error.tag = tag
         raise
@@ -262,7 +265,9 @@ def _list(tag: bytes, name: str, cursor: Cursor) -> List:
     if name == "LIST" and cursor.sees(b"("):
         extended = True
         if not cursor.take(b"()"):
-            selection = tuple(option for option, _ in _options(cursor, LIST_SELECTION, "selection option"))
+            selection = tuple(
+                option for option, _ in _options(cursor, LIST_SELECTION, "selection option", may_repeat=True)
+            )
         if "RECURSIVEMATCH" in selection and {"SUBSCRIBED", "SPECIAL-USE"}.isdisjoint(selection):
             raise BadSyntax("RECURSIVEMATCH needs another selection option (RFC 5258 section 3)")
         cursor.space("a reference name")
@@ -279,7 +284,7 @@ def _list(tag: bytes, name: str, cursor: Cursor) -> List:
             raise BadSyntax("After the pattern LIST takes RETURN and options in parentheses")
         cursor.space("return options in parentheses")
         if not cursor.take(b"()"):
-            returns = _options(cursor, LIST_RETURNS, "return option")
+            returns = _options(cursor, LIST_RETURNS, "return option", may_repeat=True)
     cursor.end()
     return List(tag, name, reference, patterns, selection, returns, extended)
 

@@ -213,6 +213,11 @@ def childinfo(options: Iterable[str]) -> bytes:
     return f'"CHILDINFO" ({quoted})'.encode("ascii")
 
 
+def old_name(supplied: str, *, utf8: bool) -> bytes:
+    """The extended data item with what a client called a folder (RFC 9051 §6.3.9.7)."""
+    return b'"OLDNAME" (%b)' % folder(supplied, utf8=utf8)
+
+
 def status(name: str, items: Iterable[tuple[str, int | str]], *, utf8: bool = False) -> bytes:
     pairs = " ".join(f"{item} {value}" for item, value in items)
     return b"* STATUS %b (%b)\r\n" % (folder(name, utf8=utf8), pairs.encode("ascii"))

@@ -133,7 +133,7 @@ def parse(cursor: Cursor) -> Key:
     """[CHARSET name SP] keys, to the end of the command. Raises BadSyntax, BadCharset."""
     charset = "utf-8"  # unnamed it is US-ASCII; UTF-8 is a superset that clients send without saying so
     if cursor.text[cursor.pos : cursor.pos + 8].upper() == b"CHARSET ":
-        if cursor.utf8:
+        if not cursor.charsets:
             raise BadSyntax("After ENABLE UTF8=ACCEPT a SEARCH names no charset")  # RFC 9755 §3
         cursor.pos += 8
         return parse_in_charset(cursor)

@@ -44,7 +44,9 @@ def the(imap):
 
 def test_greets_with_what_it_can(imap):
     greeting = imap.connect().greeting
-    assert greeting.startswith(b"* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS AUTH=PLAIN")
+    assert greeting.startswith(
+        b"* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE STARTTLS AUTH=PLAIN"
+    )
 
 
 def test_answers_pipelined_commands_in_order(imap):

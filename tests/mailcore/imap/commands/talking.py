@@ -27,7 +27,11 @@ class Talk:
         """lines are what the client answers to continuations, or RANG."""
         line = line.encode() if isinstance(line, str) else line
         try:
-            command = parser.parse(Received(b"a " + line, literals), utf8=self.session.is_utf8)
+            command = parser.parse(
+                Received(b"a " + line, literals),
+                utf8=self.session.is_utf8,
+                charsets=self.session.names_charsets,
+            )
         except (BadSyntax, BadCharset) as unparsed:
             return self.session.refuse_syntax(unparsed, unparsed.tag).decode()
         running = self.session.run(REGISTRY[command.name], command)
