@@ -53,6 +53,8 @@ class Sections:
         """
         if self._ascii is None:
             self._ascii = self
+            if not downgrade.is_international(self._mail.prefix + self._mail.header):
+                return self
             found = downgrade.surrogate(self._mail.header + self._mail.body, self.table)
             prefix = downgrade.header(self._mail.prefix)
             if found is not None:

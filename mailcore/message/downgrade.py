@@ -3,6 +3,9 @@
 Addresses beyond ASCII become one that is invalid and says in its name what it stands for (§2.1), parameters
 beyond ASCII go (§2.2), texts are encoded (§2.3, RFC 2047), every other such field goes (§2.4). Bodies stay as
 they are. What it answers is in ASCII wherever a field stands; total and linear.
+
+Only mail that needs SMTPUTF8 is shown so (is_international). Other mail with octets beyond ASCII in its
+header is older than that standard, or careless: clients know such mail, and get it as it is.
 """
 
 from __future__ import annotations
@@ -29,6 +32,27 @@ _VALUES = frozenset({"content-disposition", "content-type"})
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _SPECIALS = re.compile(rb'(["\\])')
+
+
+def is_international(section: bytes) -> bool:
+    """Whether an address of these fields is beyond ASCII, and in UTF-8. (RFC 6532 §3.2)"""
+    if section.isascii():
+        return False
+    for name, octets in fields.lines(section):
+        if name in _ADDRESSES and not octets.isascii():
+            for each in address.scan(words.unfold(octets.partition(b":")[2])):
+                written = (each.local or b"") + (each.domain or b"")
+                if each.domain and not written.isascii() and _is_utf8(written):
+                    return True
+    return False
+
+
+def _is_utf8(octets: bytes) -> bool:
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def header(section: bytes) -> bytes:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import cast
+from tests.cast import PASSWORD
+from tests.maild import LiveMaild
 from tests.messages import corpus
-from tests.service import Service
 
-PASSWORD = "a long enough password"
 ANN, BEN = "ann@acme.test", "ben@acme.test"
 
 
@@ -21,18 +22,15 @@ def needs(program: str):
     return pytest.mark.skipif(not shutil.which(program), reason=f"{program} is not installed")
 
 
-@pytest.fixture
-def maild(start_service) -> Service:
-    service = start_service("maild", "--only", "mx,submission,imap", started=False)
-    service.manage("migrate", "-v0")
-    service.manage("tenant", "add", "Acme", "--slug", "acme")
-    service.manage("domain", "add", "acme.test", "--tenant", "acme", "--verified")
-    service.manage("mailbox", "add", "--csv", "-", given=f"{ANN},{PASSWORD}\n{BEN},{PASSWORD}\n")
-    return service.start()
+@pytest.fixture(autouse=True)
+def acme(transactional_db) -> None:
+    domain = cast.make_domain(cast.make_tenant(), "acme.test", keys=True)
+    for address in (ANN, BEN):
+        cast.make_mailbox(domain.tenant, address)
 
 
-def imap(service: Service, user: str = ANN) -> imaplib.IMAP4:
-    client = imaplib.IMAP4("127.0.0.1", service.ports["imap"])
+def imap(maild: LiveMaild, user: str = ANN) -> imaplib.IMAP4:
+    client = imaplib.IMAP4("127.0.0.1", maild.ports["imap"])
     client.login(user, PASSWORD)
     return client
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mailcore.errors import BadHeader, BadMessage, MessageTooBig, NoSuchFolder, TryCreate
+from mailcore.errors import BadMessage, MessageTooBig, NoSuchFolder, TryCreate
 from mailcore.imap.commands.catenate import whole
 from mailcore.imap.session import Done, File, Handler, Session
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Append, NewMessage
-from mailcore.message import fields
 from mailcore.message import flags as system_flags
 from mailcore.message.binary import without_nul
 from mailcore.message.parts import parse_table
@@ -62,14 +61,15 @@ def target(session: Session, name: str) -> Open:
 
 
 def check(session: Session, new: NewMessage) -> None:
-    """Everything that can be wrong with a message, before work is put into any. Raises MailError."""
+    """Everything that can be wrong with a message, before work is put into any. Raises MailError.
+
+    Octets above 127 in the header pass, whatever was enabled: RFC 9755 §4 would have us refuse them, and who
+    moves old mail here would lose it.
+    """
     if not new.raw:
         raise BadMessage("An empty message cannot be kept")
     if len(new.raw) > session.surroundings.max_message:
         raise MessageTooBig
-    if not session.is_utf8 and not fields.split(new.raw)[0].isascii():
-        # RFC 9755 §4, which has the server refuse what it might have kept.
-        raise BadHeader("Octets above 127 in the header need ENABLE UTF8=ACCEPT")
     if b"\0" in new.raw and not new.is_binary:
         raise BadMessage("NUL is not allowed in a message (RFC 9051 section 6.3.12)")
 

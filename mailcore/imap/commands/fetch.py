@@ -280,8 +280,10 @@ class _Plan:
             if found.isascii():
                 return found
             mail = pages.mail(row[content])
-            index = mail.for_ascii().index if mail is not None else None
-            return getattr(index, name.lower()) if index is not None else None
+            if mail is None:
+                return None
+            index = mail.for_ascii().index
+            return found if index is None else getattr(index, name.lower())
 
         return in_ascii
 
@@ -292,7 +294,9 @@ class _Plan:
 
             def of_header(row: Row) -> bytes:
                 whole = row[prefix] + row[header]
-                found = sections.of_header(section, whole if self.is_utf8 else downgrade.header(whole))
+                if not self.is_utf8 and downgrade.is_international(whole):
+                    whole = downgrade.header(whole)
+                found = sections.of_header(section, whole)
                 return _literal(sections.cut(found, item.partial))
 
             return of_header

@@ -100,13 +100,17 @@ def test_cuts_a_range_of_octets(partial, expected):
 def test_makes_a_surrogate_for_who_expects_ascii():
     """RFC 6858: of the mail, and of the fields before it."""
     assert sections.Sections(MAIL).for_ascii().octets(Section("", "")) == MAIL.raw
-    raw = HEADER.replace(b"outer", "äußer".encode()) + BODY
+    older = HEADER.replace(b"outer", "äußer".encode()) + BODY
+    assert sections.Sections(kept(older, b"")).for_ascii().octets(Section("", "")) == older
+    raw = "From: ä@example.net\r\n".encode() + older
     mail = sections.Sections(kept(raw, "Received: from ü\r\nX-A: b\r\n".encode())).for_ascii()
     whole = mail.octets(Section("", ""))
     assert whole.isascii()
-    assert whole.startswith(b"X-A: b\r\nSubject: =?utf-8?")
+    assert whole.startswith(b"X-A: b\r\nFrom: =?utf-8?")
+    assert b"\r\nSubject: =?utf-8?" in whole
     assert whole.endswith(BODY)
     assert mail.octets(Section("1", "")) == b"first"
     assert mail.octets(Section("2", "HEADER")) == INNER
-    prefixed = sections.Sections(kept(HEADER + BODY, "X-Ü: a\r\n".encode())).for_ascii()
-    assert prefixed.octets(Section("", "")) == HEADER + BODY
+    prefixed = sections.Sections(kept(HEADER + BODY, "Return-Path: <ü@x.example>\r\n".encode())).for_ascii()
+    assert prefixed.octets(Section("", "")).isascii()
+    assert prefixed.octets(Section("", "")).endswith(HEADER + BODY)

@@ -108,3 +108,18 @@ def test_shows_ascii_whatever_it_was_made_from(raw):
     assert found.envelope.isascii()
     assert found.body.isascii()
     assert found.bodystructure.isascii()
+
+
+@pytest.mark.parametrize(
+    ("section", "is_so"),
+    [
+        ("From: José <jose@example.org>\r\nSubject: é\r\n\r\n".encode(), False),
+        ("From: José <josé@example.org>\r\n\r\n".encode(), True),
+        ("To: a@example.org, b@bücher.example\r\n\r\n".encode(), True),
+        ("From: josé@example.org\r\n\r\n".encode("latin-1"), False),
+        ("X-From: josé@example.org\r\n\r\n".encode(), False),
+        (b"From: a@example.org\r\n\r\n", False),
+    ],
+)
+def test_tells_mail_that_needs_smtputf8_from_older_mail(section, is_so):
+    assert downgrade.is_international(section) is is_so
