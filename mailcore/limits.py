@@ -352,6 +352,9 @@ SMTP_AUTH_OCTETS = 4096  # of one AUTH answer in base64: the longest password an
 # Ten years: what a tenant may choose to keep deleted mail and events for.
 RETENTION_DAYS = 3650
 
+# --- The dashboard (hostmail/web) -------------------------------------------------------------------------
+AUDIT_CSV_ROWS = 10_000  # of one file, which is built in memory: about 2 MB
+
 # --- Webmail (hostmail/webmail, mailcore/services/messages/listing.py) ------------------------------------
 
 PAGE_ROWS = 50  # of a list

@@ -76,7 +76,7 @@ class EventAdmin(StaffAdmin):
 @admin.register(AuditEntry)
 class AuditAdmin(StaffAdmin):
     list_display = ("at", "actor_name", "verb", "object_kind", "object_name", "tenant", "address")
-    list_filter = ("verb",)
+    list_filter = ("at", "verb")
     list_select_related = ("tenant",)
     search_fields = ("actor_name", "object_name")
     ordering = ("-id",)

@@ -69,18 +69,9 @@ def listing(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     rows = Event.objects.filter(tenant_id=tenant.pk)
     if query:
         rows = rows.filter(Q(trace__startswith=query) | Q(sender=query) | Q(recipient=query))
-    before = request.GET.get("before", "")
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        rows = rows.filter(id__lt=int(before))
-    found = list(rows.order_by("-id")[: place.PAGE_ROWS + 1])
-    following = ""
-    if len(found) > place.PAGE_ROWS:
-        parameters = request.GET.copy()
-        parameters["before"] = str(found[place.PAGE_ROWS - 1].pk)
-        following = f"?{parameters.urlencode()}"
+    found, first, following = place.newest_first(request, rows)
     context = {
-        "tenant": tenant, "query": query, "events": shown(found[: place.PAGE_ROWS]), "next": following,
-        "first": request.path if before else "",
+        "tenant": tenant, "query": query, "events": shown(found), "next": following, "first": first,
     }  # fmt: skip
     return render(request, "web/events.html", context)
 

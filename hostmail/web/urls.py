@@ -3,6 +3,7 @@
 from hostmail.web import (
     access,
     aliases,
+    audit,
     domains,
     events,
     groups,
@@ -18,6 +19,6 @@ from hostmail.web import (
 app_name = "web"
 urlpatterns = [
     *overview.routes, *domains.routes, *mailboxes.routes, *access.routes, *aliases.routes, *groups.routes,
-    *members.routes, *events.routes, *tokens.routes, *passwords.routes, *recovery.routes,
+    *members.routes, *events.routes, *audit.routes, *tokens.routes, *passwords.routes, *recovery.routes,
     *suppressions.routes,
 ]  # fmt: skip

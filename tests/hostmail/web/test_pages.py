@@ -1,11 +1,14 @@
+import csv
+import io
 import re
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from mailcore.models import Domain, Mailbox, MailboxGroup
-from mailcore.services import addresses, groups, logins, mailboxes, tenants
+from hostmail.web import place
+from mailcore.models import AuditEntry, Domain, Mailbox, MailboxGroup
+from mailcore.services import addresses, audit, groups, logins, mailboxes, races, tenants
 from tests.cast import PASSWORD, Cast
 
 
@@ -35,7 +38,10 @@ def pages(cast) -> list[str]:
     box, domain = cast.bob.mailbox.public_id, cast.bob.domain.public_id
     group = groups.create(cast.alice.tenant, "Sales", [cast.bob.address], actor=None)
     return [
-        *(page(name) for name in ("overview", "settings", "domains", "domain_add", "events")),
+        *(
+            page(name)
+            for name in ("overview", "settings", "domains", "domain_add", "events", "audit", "audit_csv")
+        ),
         *(page(name) for name in ("mailboxes", "mailbox_add", "aliases", "alias_add")),
         *(page(f"domain{name}", domain) for name in ("", "_zone", "_remove")),
         *(
@@ -185,6 +191,53 @@ def test_aliases_and_the_catch_all(cast, alice):
     assert 'value="*@acme.test"' in alice.get(page("alias_add") + "?catch_all=1").text
     alice.post(page("alias_remove", info.public_id))
     assert len(addresses.aliases(cast.alice.tenant)) == 1
+
+
+def test_tells_who_did_what_by_person_kind_and_day(cast, alice):
+    AuditEntry.objects.all().delete()
+    with races.change():
+        audit.record(cast.alice.user, "domain.add", cast.alice.domain, data={"names": ["<b>x</b>", "y"]})
+        audit.record(cast.bob.user, "mailbox.rename", cast.bob.mailbox)
+        audit.record(None, "strange.thing", "=1+1", tenant=cast.alice.tenant)
+        audit.record(cast.charlie.user, "domain.add", cast.charlie.domain)
+    AuditEntry.objects.filter(verb="domain.add").update(at="2026-03-01T23:59:59Z")
+
+    def told(query: str = "") -> list[bool]:
+        text = alice.get(page("audit") + query).text
+        return [
+            "alice@acme.test added the domain acme.test" in text,
+            "bob@acme.test named the mailbox bob@acme.test anew" in text,
+            "operator: strange.thing =1+1" in text,
+            "charlie" in text,
+        ]
+
+    assert told() == [True, True, True, False]
+    assert "&lt;b&gt;x&lt;/b&gt;, y" in alice.get(page("audit")).text
+    assert told("?who=BOB") == [False, True, False, False]
+    assert told("?kind=domain") == [True, False, False, False]
+    assert told("?until=2026-03-01&since=2026-03-01") == [True, False, False, False]
+    assert told("?since=2026-03-02") == [False, True, True, False]
+    assert told("?until=2026-02-28") == [False, False, False, False]
+    for nonsense in ("?since=soon", "?until=9999-12-31", "?kind=nothing", "?before=x"):
+        assert alice.get(page("audit") + nonsense).status_code in (200, 422)
+    answer = alice.get(page("audit_csv") + "?kind=domain")
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert (row["who"], row["did"], row["what"]) == ("alice@acme.test", "domain.add", "acme.test")
+    strange = list(csv.DictReader(io.StringIO(alice.get(page("audit_csv")).text)))[0]
+    assert strange["what"] == "'=1+1"
+
+
+def test_pages_through_what_was_done(cast, alice):
+    AuditEntry.objects.all().delete()
+    with races.change():
+        for number in range(place.PAGE_ROWS + 1):
+            audit.record(cast.alice.user, "domain.add", f"number-{number}.test", tenant=cast.alice.tenant)
+    first = alice.get(page("audit") + "?kind=domain")
+    assert "number-0.test" not in first.text
+    second = alice.get(page("audit") + first.context["next"])
+    assert (second.context["next"], "number-0.test" in second.text) == ("", True)
+    assert second.context["first"] == page("audit") + "?kind=domain"
 
 
 def test_groups_of_mailboxes(cast, alice):

@@ -1,0 +1,200 @@
+"""Who did what in an organisation: in sentences, by person, kind and day, and as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
+
+from hostmail.web import place
+from mailcore import limits
+from mailcore.models import AuditEntry, Tenant
+
+# Families of verbs -> what people call them, icon
+KINDS = {
+    "address": (gettext_lazy("Addresses and aliases"), "at-sign"),
+    "app_password": (gettext_lazy("App passwords"), "smartphone"),
+    "domain": (gettext_lazy("Domains"), "globe"),
+    "folder": (gettext_lazy("Shared folders"), "folder"),
+    "group": (gettext_lazy("Groups"), "list-checks"),
+    "mailbox": (gettext_lazy("Mailboxes"), "mailbox"),
+    "member": (gettext_lazy("Members"), "users"),
+    "queue": (gettext_lazy("The outbound queue"), "send"),
+    "tenant": (gettext_lazy("The organisation"), "building-2"),
+    "token": (gettext_lazy("API keys"), "key-round"),
+    "user": (gettext_lazy("People and passwords"), "user"),
+}
+SENTENCES = {
+    "address.add": gettext_noop("%(who)s added the address %(what)s"),
+    "address.describe": gettext_noop("%(who)s changed the note of %(what)s"),
+    "address.disable": gettext_noop("%(who)s turned %(what)s off"),
+    "address.enable": gettext_noop("%(who)s turned %(what)s on"),
+    "address.remove": gettext_noop("%(who)s removed the address %(what)s"),
+    "address.targets": gettext_noop("%(who)s changed where %(what)s leads"),
+    "app_password.add": gettext_noop("%(who)s made the app password %(what)s"),
+    "app_password.revoke": gettext_noop("%(who)s revoked the app password %(what)s"),
+    "domain.add": gettext_noop("%(who)s added the domain %(what)s"),
+    "domain.alias": gettext_noop("%(who)s changed whose alias %(what)s is"),
+    "domain.remove": gettext_noop("%(who)s removed the domain %(what)s"),
+    "domain.rotate_key": gettext_noop("%(who)s made a new signing key for %(what)s"),
+    "domain.verified": gettext_noop("The domain %(what)s was found proven"),
+    "domain.unproven": gettext_noop("The domain %(what)s is no longer proven"),
+    "domain.new_key_signs": gettext_noop("The new key of %(what)s signs from now on"),
+    "folder.share": gettext_noop("%(who)s changed who may use folders of %(what)s"),
+    "group.add": gettext_noop("%(who)s made the group %(what)s"),
+    "group.change": gettext_noop("%(who)s changed the group %(what)s"),
+    "group.remove": gettext_noop("%(who)s removed the group %(what)s"),
+    "mailbox.create": gettext_noop("%(who)s created the mailbox %(what)s"),
+    "mailbox.grant": gettext_noop("%(who)s gave somebody access to %(what)s"),
+    "mailbox.revoke": gettext_noop("%(who)s took somebody's access to %(what)s away"),
+    "mailbox.preferences": gettext_noop("%(who)s changed the preferences of %(what)s"),
+    "mailbox.quota": gettext_noop("%(who)s changed the room of %(what)s"),
+    "mailbox.remove": gettext_noop("%(who)s removed the mailbox %(what)s"),
+    "mailbox.rename": gettext_noop("%(who)s named the mailbox %(what)s anew"),
+    "mailbox.resume": gettext_noop("%(who)s let %(what)s work again"),
+    "mailbox.suspend": gettext_noop("%(who)s suspended %(what)s"),
+    "member.add": gettext_noop("%(who)s made %(what)s a member"),
+    "member.invite": gettext_noop("%(who)s invited %(what)s"),
+    "member.remove": gettext_noop("%(who)s removed the member %(what)s"),
+    "member.role": gettext_noop("%(who)s changed what %(what)s may do"),
+    "member.withdraw": gettext_noop("%(who)s withdrew the invitation of %(what)s"),
+    "tenant.create": gettext_noop("%(who)s founded %(what)s"),
+    "tenant.rename": gettext_noop("%(who)s renamed the organisation %(what)s"),
+    "tenant.suspend": gettext_noop("%(who)s suspended the organisation %(what)s"),
+    "tenant.resume": gettext_noop("%(who)s let the organisation %(what)s work again"),
+    "token.issue": gettext_noop("%(who)s made the API key %(what)s"),
+    "token.revoke": gettext_noop("%(who)s revoked the API key %(what)s"),
+    "user.password": gettext_noop("%(who)s changed the password of %(what)s"),
+}
+_DAYS = [MinValueValidator(dt.date(1970, 1, 1)), MaxValueValidator(dt.date(2999, 12, 31))]
+
+
+class FilterForm(forms.Form):
+    who = forms.CharField(label=gettext_lazy("Person"), max_length=254, required=False)
+    kind = forms.ChoiceField(
+        label=gettext_lazy("About"), required=False,
+        choices=[("", gettext_lazy("Everything")), *((kind, name) for kind, (name, _icon) in KINDS.items())],
+    )  # fmt: skip
+    since = forms.DateField(
+        label=gettext_lazy("From"), required=False, validators=_DAYS,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )  # fmt: skip
+    until = forms.DateField(
+        label=gettext_lazy("Until"), required=False, validators=_DAYS,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    title: str
+    text: str
+    at: dt.datetime
+    icon: str
+
+
+def shown(rows: Iterable[AuditEntry]) -> list[Shown]:
+    """Entries as people read them."""
+    found = []
+    for row in rows:
+        names = {"who": row.actor_name, "what": row.object_name}
+        sentence = SENTENCES.get(row.verb)
+        title = _(sentence) % names if sentence else f"{row.actor_name}: {row.verb} {row.object_name}"
+        text = " - ".join(filter(None, (_told(row.data), row.address or "")))
+        icon = KINDS.get(row.verb.partition(".")[0], ("", "activity"))[1]
+        found.append(Shown(title, text, row.at, icon))
+    return found
+
+
+def _told(data: Any) -> str:
+    """The particulars in one line."""
+    if not isinstance(data, Mapping):
+        return ""
+    parts = []
+    for name, value in data.items():
+        words = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        parts.append(f"{str(name).replace('_', ' ')}: {words}")
+    return "; ".join(parts)[:500]
+
+
+def _matching(tenant: Tenant, asked: Mapping[str, Any]) -> QuerySet[AuditEntry]:
+    rows = AuditEntry.objects.filter(tenant=tenant)
+    if asked.get("who"):
+        rows = rows.filter(actor_name__icontains=asked["who"])
+    if asked.get("kind"):
+        rows = rows.filter(verb__startswith=f"{asked['kind']}.")
+    if asked.get("since"):
+        rows = rows.filter(at__gte=_midnight(asked["since"]))
+    if asked.get("until"):
+        rows = rows.filter(at__lt=_midnight(asked["until"]) + dt.timedelta(days=1))
+    return rows
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), dt.UTC)
+
+
+def _asked(request: HttpRequest) -> tuple[FilterForm, dict[str, Any]]:
+    """The form as filled in, and those of its values that make sense."""
+    form = FilterForm(request.GET)
+    form.is_valid()
+    return form, form.cleaned_data
+
+
+@place.for_admins
+def listing(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    form, asked = _asked(request)
+    found, newest, following = place.newest_first(request, _matching(tenant, asked))
+    parameters = request.GET.copy()
+    parameters.pop("before", None)
+    context = {
+        "tenant": tenant, "form": form, "entries": shown(found), "first": newest, "next": following,
+        "is_filtered": any(asked.values()),
+        "csv_url": f"{reverse('web:audit_csv', args=[tenant.slug])}?{parameters.urlencode()}",
+    }  # fmt: skip
+    return render(request, "web/audit.html", context, status=422 if form.errors else 200)
+
+
+@place.for_admins
+def as_csv(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    """The newest entries that match, at most limits.AUDIT_CSV_ROWS; a shorter time gives the older ones."""
+    _form, asked = _asked(request)
+    text = io.StringIO()
+    sheet = csv.writer(text)
+    sheet.writerow(["at", "who", "did", "kind", "what", "from", "particulars"])
+    for row in _matching(tenant, asked).order_by("-id")[: limits.AUDIT_CSV_ROWS]:
+        cells = (
+            row.actor_name,
+            row.verb,
+            row.object_kind,
+            row.object_name,
+            row.address or "",
+            _told(row.data),
+        )
+        sheet.writerow([row.at.isoformat(), *map(_cell, cells)])
+    response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{tenant.slug}-audit.csv"'
+    return response
+
+
+def _cell(value: str) -> str:
+    """A text that spreadsheets do not take for a formula: names in it were typed by strangers."""
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+routes = [
+    path("o/<slug:slug>/audit/", listing, name="audit"),
+    path("o/<slug:slug>/audit/csv/", as_csv, name="audit_csv"),
+]
