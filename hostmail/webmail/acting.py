@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 from django.contrib import messages as toasts
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from hostmail.webmail import listing as lists
 from hostmail.webmail.place import Place, label_of, view
+from mailcore import limits
 from mailcore.errors import BadValue, MailError, NotFound
 from mailcore.imap.wire.seqset import collect
 from mailcore.message import flags
@@ -32,6 +35,21 @@ MOVES = {"archive": "archive", "junk": "junk", "not_junk": "inbox", "delete": "t
 KEYWORDS = {"junk": ("$Junk", "$NotJunk"), "not_junk": ("$NotJunk", "$Junk")}
 _TICKED = re.compile(r"(?:([0-9]{1,15})\.)?([0-9]{1,10})", re.ASCII)
 Ticked = list[tuple[FolderState, list[int]]]
+_MOVE = re.compile(
+    r"([0-9]{1,15})\.([0-9]{1,15})\.([0-9]{1,10}:[0-9]{1,10}(?:,[0-9]{1,10}:[0-9]{1,10})*)", re.ASCII
+)
+
+
+@dataclass(slots=True)
+class Way:
+    """What takes a move back: where its messages lie now and lay before, and the keyword it gave them.
+
+    Each of moves is "folder now.folder before.uids now", of serials and of ranges.
+    """
+
+    moves: list[str] = field(default_factory=list)
+    count: int = 0
+    word: str = ""
 
 
 @require_POST
@@ -45,7 +63,8 @@ def act(request: HttpRequest, place: Place, serial: int) -> HttpResponse:
     elif given.get("action") == "empty":
         toasts.success(request, _empty(state))
     elif ticked := _ticked(place, state, given.getlist("uid")):
-        toasts.success(request, _do(place, ticked, given.get("action", ""), given.get("move", "")))
+        said, back = _do(place, ticked, given.get("action", ""), given.get("move", ""))
+        toasts.success(request, said, extra_tags=_undo_url(place, back))
     else:
         toasts.warning(request, _("Select messages first."))
     return redirect(_onward(given.get("next", ""), place.url("folder", serial)))
@@ -84,16 +103,17 @@ def _empty(state: FolderState) -> str:
     return _deleted(len(gone.uids))
 
 
-def _do(place: Place, ticked: Ticked, action: str, move: str) -> str:
-    """Do it in each folder; the words that say so. Raises NotFound, BadValue."""
+def _do(place: Place, ticked: Ticked, action: str, move: str) -> tuple[str, Way]:
+    """Do it in each folder; the words that say so and the way back. Raises NotFound, BadValue."""
     if move:
         if not move.isascii() or not move.isdigit():
             raise BadValue
         target = place.folder(int(move))
         place.allow(target, Right.INSERT)
-        return _moved(_move(place, ticked, target.folder_id), label_of(target))
+        back = _move(place, ticked, target)
+        return _moved(back, label_of(target)), back
     if action in FLAGS:
-        return _mark(place, ticked, *FLAGS[action])
+        return _mark(place, ticked, *FLAGS[action]), Way()
     if action not in MOVES:
         raise BadValue
     return _put_away(place, ticked, action)
@@ -109,7 +129,7 @@ def _mark(place: Place, ticked: Ticked, add: int, remove: int) -> str:
     return ngettext("Changed %d message.", "Changed %d messages.", count) % count
 
 
-def _put_away(place: Place, ticked: Ticked, action: str) -> str:
+def _put_away(place: Place, ticked: Ticked, action: str) -> tuple[str, Way]:
     """Move where the action says, and tell filters what it means; what lies in the trash goes for good."""
     for state, _uids in ticked:
         place.allow(state, Right.DELETE | Right.EXPUNGE)
@@ -121,7 +141,7 @@ def _put_away(place: Place, ticked: Ticked, action: str) -> str:
                 gone += len(done.uids)
         ticked = [(state, uids) for state, uids in ticked if state.role != "trash"]
         if not ticked:
-            return _deleted(gone)
+            return _deleted(gone), Way()
     if action in KEYWORDS:
         add_word, remove_word = KEYWORDS[action]
         for state, uids in ticked:
@@ -130,28 +150,66 @@ def _put_away(place: Place, ticked: Ticked, action: str) -> str:
                     state.folder_id, collect(uids), add_keywords=[add_word], remove_keywords=[remove_word]
                 )
     # A guest's go to their own mailbox: of another's folders they know no uses.
-    target_id = folders.by_role((place.home or place.mailbox).pk, MOVES[action])
-    return _moved(_move(place, ticked, target_id), label_of(messages.folder_state(target_id)))
+    target = messages.folder_state(folders.by_role((place.home or place.mailbox).pk, MOVES[action]))
+    back = _move(place, ticked, target)
+    back.word = KEYWORDS[action][0] if action in KEYWORDS else ""
+    return _moved(back, label_of(target)), back
 
 
-def _move(place: Place, ticked: Ticked, target_id: int) -> int:
+def _move(place: Place, ticked: Ticked, target: FolderState) -> Way:
     for state, _uids in ticked:
         place.allow(state, Right.DELETE | Right.EXPUNGE)
     kept = messages.Kept()
-    if place.guest is not None and target_id in place.guest:
-        rights = place.guest[target_id]
+    if place.guest is not None and target.folder_id in place.guest:
+        rights = place.guest[target.folder_id]
         kept = messages.Kept(flags_of(rights), bool(rights & Right.WRITE))
-    count = 0
+    back = Way()
     for state, uids in ticked:
-        if state.folder_id != target_id:
-            done = messages.move(state.folder_id, collect(uids), target_id, keep=kept, via="webmail")
-            count += len(done.source_uids)
-    return count
+        if state.folder_id != target.folder_id:
+            done = messages.move(state.folder_id, collect(uids), target.folder_id, keep=kept, via="webmail")
+            if done.target_uids:
+                where = ",".join(f"{first}:{last}" for first, last in collect(done.target_uids))
+                back.moves.append(f"{target.object_serial}.{state.object_serial}.{where}")
+            back.count += len(done.target_uids)
+    return back
 
 
-def _moved(count: int, name: str) -> str:
-    text = ngettext("Moved %(count)d message to %(name)s.", "Moved %(count)d messages to %(name)s.", count)
-    return text % {"count": count, "name": name}
+def _moved(back: Way, name: str) -> str:
+    text = ngettext(
+        "Moved %(count)d message to %(name)s.", "Moved %(count)d messages to %(name)s.", back.count
+    )
+    return text % {"count": back.count, "name": name}
+
+
+def _undo_url(place: Place, back: Way) -> str:
+    """Where a toast's button posts to; "" when there is nothing to take back, or too much for an address."""
+    if not back.moves or place.guest is not None:  # what a guest took out goes back only as they may put in
+        return ""
+    url = f"{place.url('undo')}?{urlencode({'move': back.moves, 'word': back.word}, doseq=True)}"
+    return url if len(url) <= limits.UNDO_URL_OCTETS else ""
+
+
+@require_POST
+@view(Rights.WRITE)
+def undo(request: HttpRequest, place: Place) -> HttpResponse:
+    """Put messages back where they lay. What somebody else moved on meanwhile stays there."""
+    asked = [_MOVE.fullmatch(text) for text in request.GET.getlist("move")]
+    word = request.GET.get("word", "")
+    if not asked or not all(asked) or word not in ("", *(pair[0] for pair in KEYWORDS.values())):
+        raise BadValue
+    count = 0
+    for match in filter(None, asked):
+        now, before = place.folder(int(match[1])), place.folder(int(match[2]))
+        pairs = [part.split(":") for part in match[3].split(",")]
+        ranges = sorted((int(first), int(last)) for first, last in pairs)
+        if any(first > last for first, last in ranges) or any(a[1] >= b[0] for a, b in pairwise(ranges)):
+            raise BadValue
+        if word:
+            messages.set_flags(now.folder_id, ranges, remove_keywords=[word])
+        count += len(messages.move(now.folder_id, ranges, before.folder_id, via="webmail").target_uids)
+    text = ngettext("Put %d message back.", "Put %d messages back.", count) % count
+    toasts.success(request, text)
+    return redirect(_onward(request.POST.get("next", ""), place.url("mailbox")))
 
 
 def _deleted(count: int) -> str:

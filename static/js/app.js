@@ -153,7 +153,7 @@
     toast.dataset.watched = "yes";
     // What went wrong stays until it is read.
     if (toast.classList.contains("toast--error")) return;
-    const wait = () => setTimeout(() => (toast.matches(":hover, :focus-within") ? wait() : leave(toast)), 6000);
+    const wait = () => setTimeout(() => (toast.matches(":hover, :focus-within") ? wait() : leave(toast)), toast.querySelector("form") ? 12000 : 6000);
     wait();
   };
   const toast = (text, kind) => {
