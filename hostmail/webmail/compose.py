@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages as toasts
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from hostmail.webmail import drafts
@@ -20,6 +21,7 @@ from mailcore.message import reply as replies
 from mailcore.message.address import format_address
 from mailcore.message.compose import Attachment
 from mailcore.models import Mailbox, Rights, Submission
+from mailcore.outside import clock
 from mailcore.secrets import random_id
 from mailcore.services import addresses, messages, outbound
 
@@ -99,6 +101,8 @@ def _read(request: HttpRequest) -> Letter:
 def _posted(request: HttpRequest, place: Place) -> HttpResponse:
     letter, action = _read(request), request.POST.get("action", "")
     sent_before = Submission.objects.filter(mailbox=place.mailbox, idempotency_key=letter.key).exists()
+    if action == "autosave":
+        return _autosaved(request, place, letter, sent_before=sent_before)
     if action == "send" and sent_before:
         return _sent(request, place)
     try:
@@ -117,6 +121,40 @@ def _posted(request: HttpRequest, place: Place) -> HttpResponse:
         return _page(request, place, rescued, error=error.public)
     toasts.success(request, _("Draft saved."))
     return redirect(place.url("edit", *at))
+
+
+def _autosaved(request: HttpRequest, place: Place, letter: Letter, *, sent_before: bool) -> JsonResponse:
+    """What js/drafts.js asks while somebody writes: kept or not, when, and where the draft lies now.
+
+    A draft that another tab has saved or sent meanwhile is left as it is; this letter goes on as its own.
+    """
+    if sent_before:  # the last save of a letter that was sent in the meantime must not bring it back
+        return JsonResponse({"state": "sent"})
+    letter.files = []  # they stay in the form, and come with Send or Save
+    try:
+        if letter.author not in addresses.own_addresses(place.mailbox):
+            raise NotYours
+        whole, is_cut = drafts.without_half_addresses(letter)
+        is_elsewhere = letter.draft is not None and not drafts.exists(place, letter.draft)
+        at = drafts.store(place, whole, _name(request, place, whole))
+    except MailError as error:
+        return JsonResponse({"state": "failed", "text": error.public}, status=error.http)
+    stored = drafts.load(place, *at, letter.key)
+    note = ""
+    if is_elsewhere:
+        note = _("This draft was changed or sent elsewhere; yours is kept as one of its own.")
+    elif is_cut:
+        note = _("without the address that is not whole yet")
+    where = ".".join(map(str, at))
+    return JsonResponse({
+        "state": "saved",
+        "text": _("Saved %s") % formats.date_format(timezone.localtime(clock.now()), "H:i"),
+        "note": note,
+        "draft": where,
+        "source": where,
+        "keep": [{"section": one, "url": place.url("part", *at, one)} for one in stored.keep],
+        "url": place.url("edit", *at),
+    })  # fmt: skip
 
 
 def _sent(request: HttpRequest, place: Place) -> HttpResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -10,9 +11,9 @@ from django.utils.translation import gettext as _
 from hostmail.webmail.place import Place
 from hostmail.webmail.place import message as find
 from mailcore import limits
-from mailcore.errors import BadAddress, BadValue, MailError, MessageTooBig
+from mailcore.errors import BadAddress, BadValue, MailError, MessageTooBig, NotFound
 from mailcore.message import compose, display, encode, fields, flags
-from mailcore.message.address import parse_list, parse_path
+from mailcore.message.address import format_address, parse_list, parse_path
 from mailcore.outside import clock
 from mailcore.services import delivery, folders, messages
 from mailcore.services.messages import Filing, Mail, Unit
@@ -124,6 +125,37 @@ def discard(place: Place, letter: Letter) -> None:
     if state.folder_id == folders.by_role(place.mailbox.pk, "drafts"):
         uid = letter.draft[1]
         messages.expunge(state.folder_id, [(uid, uid)], only_deleted=False, via="webmail")
+
+
+def exists(place: Place, draft: tuple[int, int]) -> bool:
+    """Whether a draft still lies where a form thinks it does."""
+    try:
+        _state, row = find(place, *draft)
+    except NotFound:
+        return False
+    return row.has(flags.DRAFT)
+
+
+def without_half_addresses(letter: Letter) -> tuple[Letter, bool]:
+    """The letter with those addresses that are whole, and whether one was not: somebody is typing it."""
+    lines: dict[str, Any] = {}
+    for name in ("to", "cc", "bcc"):
+        try:
+            people(getattr(letter, name))
+        except BadAddress:
+            lines[name] = ", ".join(format_address(*one) for one in _whole(getattr(letter, name)))
+    return replace(letter, **lines), bool(lines)
+
+
+def _whole(typed: str) -> list[compose.Person]:
+    found = []
+    for part in parse_list(" ".join(typed.split()).replace("\0", "")):
+        try:
+            parse_path(part.address)
+        except BadAddress:
+            continue
+        found.append((part.name, part.address))
+    return found
 
 
 def load(place: Place, serial: int, uid: int, key: str) -> Letter:

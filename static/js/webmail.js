@@ -248,18 +248,6 @@
     addFiles(input, [...event.dataTransfer.files]);
   });
 
-  // Leaving a letter half written asks first.
-  let unsaved = false;
-  document.addEventListener("input", (event) => {
-    if (event.target.closest?.("[data-compose]")) unsaved = true;
-  });
-  document.addEventListener("submit", (event) => {
-    if (event.target.matches("[data-compose]")) unsaved = false;
-  });
-  window.addEventListener("beforeunload", (event) => {
-    if (unsaved && find("[data-compose]")) event.preventDefault();
-  });
-
   // Empty Cc and Bcc hide behind a button, which exists only with a script.
   const tidyCompose = (form) => {
     if (form.dataset.watched) return;
