@@ -353,6 +353,7 @@ SMTP_AUTH_OCTETS = 4096  # of one AUTH answer in base64: the longest password an
 RETENTION_DAYS = 3650
 
 # --- The dashboard (hostmail/web) -------------------------------------------------------------------------
+FORM_OCTETS = 4 * 1024 * 1024  # of a request that carries no mail; Django takes half of it for fields
 AUDIT_CSV_ROWS = 10_000  # of one file, which is built in memory: about 2 MB
 
 # --- Webmail (hostmail/webmail, mailcore/services/messages/listing.py) ------------------------------------

@@ -14,11 +14,13 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from hostmail.web import place
+from hostmail.web.access import rights_text
 from mailcore import limits
 from mailcore.models import AuditEntry, Tenant
 
@@ -125,6 +127,10 @@ def _told(data: Any) -> str:
     parts = []
     for name, value in data.items():
         words = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        if name == "quota" and isinstance(value, int):
+            words = filesizeformat(value)
+        elif name == "rights" and isinstance(value, int):
+            words = rights_text(value)
         parts.append(f"{str(name).replace('_', ' ')}: {words}")
     return "; ".join(parts)[:500]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages as toasts
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -210,6 +211,8 @@ def _page(request: HttpRequest, place: Place, letter: Letter, *, error: str = ""
     own = list(_identities(request, place))
     context: dict[str, Any] = lists.context(request, place, inbox)
     context |= {"letter": letter, "own": own, "error": error, "kept": _kept(place, letter)}
+    # Base64 makes three octets four.
+    context["most_octets"] = settings.HOSTMAIL_MAX_MESSAGE * 3 // 4
     context["draft"] = ".".join(map(str, letter.draft or ()))
     context["source"] = ".".join(map(str, letter.source or ()))
     context["references"] = " ".join(letter.references)

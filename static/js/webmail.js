@@ -167,6 +167,10 @@
   };
   const showFiles = (input) => {
     const form = input.form;
+    const octets = [...input.files].reduce((sum, file) => sum + file.size, 0);
+    // The form is not sent while this stands: the server would refuse it after the way there.
+    input.setCustomValidity(octets > input.dataset.most ? `${input.dataset.tooLarge} ${size(input.dataset.most)}.` : "");
+    if (!input.checkValidity()) input.reportValidity();
     let chips = find("[data-chosen]", form);
     if (!chips) {
       chips = document.createElement("ul");
