@@ -29,6 +29,7 @@ _MODSEQ = re.compile(r"\bMODSEQ \((\d+)\)")
 _HIGHEST = re.compile(r"\[HIGHESTMODSEQ (\d+)\]")
 _UIDVALIDITY = re.compile(r"\[UIDVALIDITY (\d+)\]")
 _VANISHED = re.compile(r"\* VANISHED (\(EARLIER\) )?([\d:,]+)\Z")
+_FOUND = re.compile(r'\* ESEARCH \(TAG "a\d+"\) UID(?: ALL ([\d:,]+))?\Z')
 _MODIFIED = re.compile(r"\[MODIFIED ([\d:,]+)\]")
 _LITERAL = re.compile(rb"\{(\d+)\}\Z")
 SECONDS = 10
@@ -75,6 +76,7 @@ class Mirror:
         self.uidvalidity = self.highest = 0
         self.heard_highest = self.heard_modseq = 0  # during this command
         self.memories: dict[Memory, None] = {}  # in the order they were made
+        self.saved: set[int] = set()  # "$" (RFC 5182)
         self.number = number
         self.log = log
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
@@ -178,9 +180,20 @@ class Mirror:
             self._vanish(list(_numbers(match[2])), line, earlier=bool(match[1]))
         elif match := _HIGHEST.search(line):
             self.heard_highest = int(match[1])
+        elif match := _FOUND.match(line):
+            self._found(set(_numbers(match[1])) if match[1] else set(), line)
         elif match := _UIDVALIDITY.search(line):
             self.uidvalidity = int(match[1])
         self._remember()
+
+    def _found(self, uids: set[int], line: str) -> None:
+        """What was saved stays so, but for what has gone, however it is numbered by now."""
+        if "SAVE" in self.running:
+            self.saved = uids
+            return
+        known = {entry.uid for entry in self.entries if entry.uid is not None}
+        if uids & known != self.saved & known:
+            raise Lie(f"{line!r}, but of what was saved {sorted(self.saved & known)} are there")
 
     def _vanish(self, uids: list[int], line: str, *, earlier: bool) -> None:
         if self.kind != "QRESYNC":
@@ -264,7 +277,7 @@ class Mirror:
         return self
 
     def select(self, folder: str, parameters: str = "") -> Answer:
-        self.entries, self.folder = [], folder
+        self.entries, self.folder, self.saved = [], folder, set()
         answer = self.ask(f'SELECT "{folder}"{parameters}')
         if answer.word != "OK":
             self.entries, self.folder = [], None

@@ -46,6 +46,8 @@ step = st.one_of(
     st.tuples(st.just("changes"), client),
     st.tuples(st.just("search by number"), client),
     st.tuples(st.just("forget")),
+    st.tuples(st.just("save"), client, st.sampled_from(["UNSEEN", "UID 2:3", "NOT DELETED"])),
+    st.tuples(st.just("use saved"), client),
     st.tuples(st.just("delete"), client, number, number),
     st.tuples(st.just("expunge"), client),
     st.tuples(st.just("uid expunge"), client, number, number),
@@ -186,6 +188,12 @@ class World:
 
     def do_search_by_number(self, mirror) -> None:
         mirror.send("UID SEARCH 1:2")
+
+    def do_save(self, mirror, keys) -> None:
+        mirror.send(f"UID SEARCH RETURN (SAVE ALL) {keys}")
+
+    def do_use_saved(self, mirror) -> None:
+        mirror.send("UID SEARCH RETURN (ALL) $")
 
     def do_delete(self, mirror, first, count) -> None:
         self.do_store(mirror, first, count, "+", ["\\Deleted"], True)
@@ -350,6 +358,7 @@ def mirror(monkeypatch):
     made = Mirror.__new__(Mirror)
     made.number, made.log, made.entries, made.running, made.touched = 1, [], [], "NOOP", set()
     made.folder, made.kind, made.memories = "INBOX", "", {}
+    made.saved = set()
     made.uidvalidity = made.highest = made.heard_highest = made.heard_modseq = 0
     return made
 
@@ -403,6 +412,18 @@ def test_mirror_with_qresync_knows_a_lie(mirror, running, lines):
     mirror.running, mirror.kind = running, "QRESYNC"
     with pytest.raises(Lie):
         hear(mirror, *lines)
+
+
+def test_mirror_knows_what_was_saved(mirror):
+    hear(mirror, "* 3 EXISTS", *(f"* {n} FETCH (UID {n} FLAGS ())" for n in (1, 2, 3)))
+    mirror.running = "UID SEARCH RETURN (SAVE ALL) ALL"
+    hear(mirror, '* ESEARCH (TAG "a1") UID ALL 1,3')
+    mirror.running = "UID SEARCH RETURN (ALL) $"
+    hear(mirror, "* 1 EXPUNGE", '* ESEARCH (TAG "a2") UID ALL 3')
+    with pytest.raises(Lie):
+        hear(mirror, '* ESEARCH (TAG "a2") UID ALL 2:3')
+    with pytest.raises(Lie):
+        hear(mirror, '* ESEARCH (TAG "a2") UID')
 
 
 def test_mirror_remembers_what_it_may_go_on_from(mirror):
