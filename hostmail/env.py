@@ -140,6 +140,19 @@ class Env:
     def words(self, name: str) -> list[str]:
         return [word.strip() for word in self.raw(name).split(",") if word.strip()]
 
+    def block_lists(self, name: str) -> list[tuple[str, float]]:
+        """Return (zone, points) pairs from `zone=points,...`."""
+        found = []
+        for word in self.words(name):
+            zone, _, points = word.partition("=")
+            match = re.fullmatch(r"[0-9]{1,3}(\.[0-9])?", points.strip(), re.ASCII)
+            if not match or not HOST_NAME.fullmatch(zone.strip()):
+                raise BadSetting(
+                    name, word, "DNS block lists with their points, such as zen.spamhaus.org=4,bl.example=1.5"
+                )
+            found.append((zone.strip().lower(), float(match[0])))
+        return found
+
     def hostname(self, name: str, default: str = "") -> str:
         value = self.raw(name) or default
         if not value:

@@ -14,7 +14,9 @@ from typing import Any, TypeAlias
 from django.conf import settings
 
 from mailcore import limits
-from mailcore.errors import BadHeader, Loop, RefusedByAuthor, TooManyRecipients
+from mailcore.errors import BadHeader, Loop, MailError, RefusedByAuthor, Rejected, TooManyRecipients
+from mailcore.filters import status
+from mailcore.filters.spam import Action, Decision
 from mailcore.message import fields, trace
 from mailcore.message.address import parse_path
 from mailcore.models import Submission
@@ -22,8 +24,18 @@ from mailcore.outside import clock
 from mailcore.secrets import random_id
 from mailcore.senderauth import authres
 from mailcore.senderauth.sender import Verdict
-from mailcore.services import addresses, delivery, events, messages, outbound, queue, senders, suppressions
-from mailcore.services.messages import Filed, Mail, Unit
+from mailcore.services import (
+    addresses,
+    delivery,
+    events,
+    messages,
+    outbound,
+    queue,
+    senders,
+    spam,
+    suppressions,
+)
+from mailcore.services.messages import Filed, Filing, Mail, Unit
 
 Steps: TypeAlias = Generator[Unit, list[Filed], str]
 
@@ -56,6 +68,7 @@ class Transaction:
     # What was found out about the sender; None when nobody looked.
     verdict: Verdict | None = None
     disposition: senders.Disposition | None = None
+    spam: Decision | None = None
 
 
 def accept_recipient(transaction: Transaction, address: str) -> Recipient:
@@ -79,17 +92,17 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
 
     Raises Loop, BadHeader, and what filing raises: then nothing was kept.
     """
-    raw = _without_forged_verdicts(raw, header_of(raw))
+    raw = _without_forged_verdicts(transaction, raw, header_of(raw))
     if transaction.recipients and (sent := transaction.recipients[0].sent) is not None:
         yield outbound.report(
             sent, raw, recipient=transaction.recipients[0].address, prefix=_prefix(transaction, raw),
             trace_id=transaction.trace, peer=transaction.helo or transaction.peer,
         )  # fmt: skip
         return f"250 2.0.0 OK: filed as {transaction.trace}"
-    decided = transaction.disposition
-    if decided is not None and decided.is_refused:
-        yield Unit([], within=lambda _contents: _record_refusal(transaction, raw, decided.reason))
-        raise RefusedByAuthor
+    refusal = _refusal(transaction)
+    if refusal is not None:
+        yield Unit([], within=lambda _contents: _record_refusal(transaction, raw))
+        raise refusal
     hops = [(hop, one.address) for one in transaction.recipients for hop in one.route.hops]
     outside = {
         (one.route.tenant_id, target): None
@@ -99,8 +112,7 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
     }
     prepared = messages.prepare(raw)
     mail = Mail(prepared, delivery.filings(hops), _prefix(transaction, raw))
-    if decided is not None:
-        decided.sort(mail.filings)
+    _sort(transaction, mail.filings)
     _number_recipients(mail)
     mails = [mail]
     tenants = list(dict.fromkeys(tenant for tenant, _ in outside))
@@ -152,14 +164,39 @@ def header_of(raw: bytes) -> bytes:
     return header
 
 
-def _without_forged_verdicts(raw: bytes, header: bytes) -> bytes:
-    """Nobody but us writes Authentication-Results under our name (RFC 8601 §5)."""
-    if b"authentication-" not in header.lower():
+def _refusal(transaction: Transaction) -> MailError | None:
+    """Why a mail is not taken at all, if it is not."""
+    if transaction.disposition is not None and transaction.disposition.is_refused:
+        return RefusedByAuthor()
+    if transaction.spam is not None and transaction.spam.action is Action.REFUSE:
+        return Rejected("This message looks like spam and was refused")
+    return None
+
+
+def _sort(transaction: Transaction, filings: list[Filing]) -> None:
+    """Send to Junk what belongs there."""
+    if transaction.disposition is not None:
+        transaction.disposition.sort(filings)
+    if transaction.spam is not None and transaction.spam.action is Action.JUNK:
+        for filing in filings:
+            filing.folder = "junk"
+
+
+def _without_forged_verdicts(transaction: Transaction, raw: bytes, header: bytes) -> bytes:
+    """Nobody but us writes Authentication-Results under our name (RFC 8601 §5), or X-Spam fields beside ours.
+
+    Those of a relay that we trust, whose mail we do not judge, stay.
+    """
+    is_judged = transaction.spam is not None
+    lowered = header.lower()
+    if b"authentication-" not in lowered and not (is_judged and b"x-spam-" in lowered):
         return raw
     name = settings.HOSTMAIL_HOSTNAME.lower()
     out, kept = [], 0
     for field_name, start, end in fields.iter_fields(header):
-        if field_name == "authentication-results" and authres.names(header[start:end], name):
+        if (field_name == "authentication-results" and authres.names(header[start:end], name)) or (
+            is_judged and status.is_ours(field_name)
+        ):
             out.append(raw[kept:start])
             kept = end
     return b"".join([*out, raw[kept:]]) if out else raw
@@ -171,6 +208,8 @@ def _prefix(transaction: Transaction, raw: bytes) -> bytes:
     prefix = trace.return_path(transaction.reverse_path)
     if only:
         prefix += trace.delivered_to(only)
+    if transaction.spam:
+        prefix += status.fields(transaction.spam)
     if transaction.verdict:
         # Above our Received, which tells readers whose it is (RFC 8601 §5).
         prefix += authres.field(settings.HOSTMAIL_HOSTNAME, transaction.verdict)
@@ -204,12 +243,18 @@ def _facts(transaction: Transaction, octets: int, subject: str) -> dict[str, Any
     }
     if transaction.verdict:
         facts["sender"] = senders.facts(transaction.verdict)
-    if transaction.disposition:
-        facts["reason"] = transaction.disposition.reason
+    if transaction.spam:
+        facts["spam"] = spam.facts(transaction.spam)
+    reasons = [
+        transaction.disposition.reason if transaction.disposition else "",
+        spam.reason(transaction.spam) if transaction.spam else "",
+    ]
+    if any(reasons):
+        facts["reason"] = "; ".join(filter(None, reasons))[:1000]
     return facts
 
 
-def _record_refusal(transaction: Transaction, raw: bytes, reason: str) -> None:
+def _record_refusal(transaction: Transaction, raw: bytes) -> None:
     """One event for each organisation that did not get the mail."""
     data = _facts(transaction, len(raw), fields.get(raw, "subject") or "")
     by_tenant: dict[int, list[str]] = {}
@@ -223,7 +268,7 @@ def _record_refusal(transaction: Transaction, raw: bytes, reason: str) -> None:
             trace=transaction.trace,
             sender=transaction.reverse_path,
             recipient=addresses_[0] if len(addresses_) == 1 else "",
-            data=data | {"reason": reason},
+            data=data,
         )
         for tenant, addresses_ in by_tenant.items()
     )

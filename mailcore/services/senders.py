@@ -1,7 +1,7 @@
 """Who of our peers is looked into, and what is kept of what was found. (RFC 8601)
 
-The MX asks is_checked(), lets judge() run, and hands the verdict to inbound.receive(), which writes it into
-the mail and its event.
+The MX asks is_checked(), lets judge() run, and hands what was found to inbound.receive(), which writes it
+into the mail and its event. Whether the mail is spam is decided in services/spam.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from typing import Any
 
 from django.conf import settings
 
+from mailcore.filters import blocklists
+from mailcore.filters.blocklists import BlockList
 from mailcore.message import fields
 from mailcore.message.address import parse_path
 from mailcore.models import Domain
 from mailcore.outside import asked
 from mailcore.outside.lookups import Steps
 from mailcore.senderauth import sender
+from mailcore.senderauth.questions import both
 from mailcore.senderauth.sender import Signed, Verdict
 from mailcore.services.messages import Filing
 from mailcore.services.routing import OWNERS_READ
@@ -50,19 +53,22 @@ def _is_strange(
 
 def judge(
     signed: Signed, *, header: bytes, peer: str, reverse_path: str, helo: str, now: int
-) -> Steps[Verdict]:
-    """Find out what DNS and signatures say about one mail; a generator of lookups for dns.arun()."""
-    return asked.lookups(
-        sender.judge(
-            signed,
-            header=header,
-            peer=peer,
-            mail_from=reverse_path,
-            helo=helo,
-            receiver=settings.HOSTMAIL_HOSTNAME,
-            now=now,
-        )
+) -> Steps[tuple[Verdict, tuple[BlockList, ...]]]:
+    """Find out what DNS and signatures say about one mail, and which block lists have its host.
+
+    A generator of lookups for dns.arun(). Lists are those of HOSTMAIL_DNS_BLOCKLISTS.
+    """
+    verdict = sender.judge(
+        signed,
+        header=header,
+        peer=peer,
+        mail_from=reverse_path,
+        helo=helo,
+        receiver=settings.HOSTMAIL_HOSTNAME,
+        now=now,
     )
+    lists = [BlockList(zone, points) for zone, points in settings.HOSTMAIL_DNS_BLOCKLISTS]
+    return asked.lookups(both(verdict, blocklists.check(peer, lists)))
 
 
 # --- What the author's domain asks for (DMARC) -----------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mailcore import limits
 from mailcore.outside import clock, dns
 from mailcore.senderauth import sender
-from mailcore.services import inbound, senders
+from mailcore.services import inbound, senders, spam
 
 if TYPE_CHECKING:
     from mailcore.server import Maild
@@ -38,7 +38,9 @@ async def verify(maild: Maild, transaction: inbound.Transaction, raw: bytes) -> 
         helo=transaction.helo,
         now=now,
     )
-    verdict = transaction.verdict = await dns.arun(steps)
+    verdict, listed = await dns.arun(steps)
+    recipients = [one.address for one in transaction.recipients]
+    transaction.verdict = verdict
+    transaction.spam = spam.decide(verdict, listed, header, recipients)
     if senders.is_asked_for(verdict):
-        recipients = [one.address for one in transaction.recipients]
         transaction.disposition = await maild.look(senders.dispose, verdict, header, recipients)

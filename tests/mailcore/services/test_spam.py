@@ -1,0 +1,126 @@
+"""What becomes of mail that looks like spam: real sockets, a real name server."""
+
+from __future__ import annotations
+
+import smtplib
+from ipaddress import ip_network
+
+import pytest
+
+from mailcore.models import Event, Folder, Message
+from mailcore.services import messages
+from tests.fakes.dns import FakeDNS
+
+RAW = (
+    b"From: Ann <ann@example.org>\r\nSubject: Hi\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n"
+    b"Message-ID: <1@example.org>\r\n\r\nbody\r\n"
+)
+
+
+@pytest.fixture
+def names(settings):
+    """A host that may send for example.org, and has a name."""
+    settings.HOSTMAIL_VERIFY_SENDERS = "on"
+    with FakeDNS() as fake:
+        fake.set("example.org", "TXT", ["v=spf1 ip4:127.0.0.1 -all"])
+        fake.set("1.0.0.127.in-addr.arpa", "PTR", ["mx.example.org"]).add_host("mx.example.org", "127.0.0.1")
+        yield fake
+
+
+@pytest.fixture
+def forged(names):
+    """The same host may not send for it, and has no name: SPF_FAIL, NO_AUTH, NO_REVERSE_NAME, 5.0 in all."""
+    names.set("example.org", "TXT", ["v=spf1 -all"]).remove("1.0.0.127.in-addr.arpa")
+    return names
+
+
+@pytest.fixture
+def alice(maild):
+    return maild.person()
+
+
+def send(maild, to, raw: bytes = RAW) -> None:
+    with smtplib.SMTP("127.0.0.1", maild.ports["smtp"], local_hostname="mx.example.org") as client:
+        client.sendmail("ann@example.org", to, raw)
+
+
+def folder_of(person) -> str:
+    return Folder.objects.get(pk=Message.objects.get(mailbox_id=person.mailbox.pk).folder_id).role
+
+
+def arrived(person) -> bytes:
+    newest = Message.objects.filter(mailbox_id=person.mailbox.pk).order_by("-pk")[0]
+    return messages.raw_of(newest.content_id).raw
+
+
+def test_lets_an_honest_mail_in_and_says_so(maild, alice, names):
+    send(maild, alice.address)
+    assert folder_of(alice) == "inbox"
+    assert b"\r\nX-Spam-Status: No, score=0.0 required=5.0\r\n\ttests=none\r\n" in arrived(alice)
+    data = Event.objects.get(kind="filed").data
+    assert data["spam"] == {"score": 0, "action": "inbox", "tests": []}
+    assert "reason" not in data
+
+
+def test_files_in_junk_what_looks_like_spam_and_says_why(maild, alice, forged):
+    send(maild, alice.address)
+    assert folder_of(alice) == "junk"
+    assert b"X-Spam-Status: Yes, score=5.0 required=5.0\r\n" in arrived(alice)
+    assert b"\r\nX-Spam-Flag: YES\r\n" in arrived(alice)
+    data = Event.objects.get(kind="filed").data
+    assert data["spam"]["tests"] == ["SPF_FAIL 2.5", "NO_AUTH 1", "NO_REVERSE_NAME 1.5"]
+    assert data["reason"].startswith(
+        "spam score 5: example.org says that this host may not send for it (2.5); "
+    )
+
+
+def test_refuses_from_the_operators_score_on(maild, alice, forged, settings):
+    settings.HOSTMAIL_REFUSE_SCORE = 5
+    with pytest.raises(smtplib.SMTPDataError) as caught:
+        send(maild, alice.address)
+    assert (caught.value.smtp_code, caught.value.smtp_error.split()[0]) == (550, b"5.7.1")
+    assert not Message.objects.filter(mailbox_id=alice.mailbox.pk).exists()
+    event = Event.objects.get(tenant_id=alice.tenant.pk)
+    assert (event.kind, event.recipient) == ("refused", alice.address)
+    assert event.data["reason"].startswith("spam score 5: ")
+
+
+def test_never_refuses_mail_for_postmaster(maild, alice, forged, settings):
+    settings.HOSTMAIL_REFUSE_SCORE = 5
+    postmaster = maild.person("Postmaster", domain=alice.domain)
+    send(maild, postmaster.address)
+    assert folder_of(postmaster) == "junk"
+
+
+def test_asks_the_block_lists_of_the_operator(maild, alice, names, settings):
+    settings.HOSTMAIL_DNS_BLOCKLISTS = [("bad.example", 2.0), ("worse.example", 3.5)]
+    names.set("1.0.0.127.bad.example", "A", ["127.0.0.2"]).set("1.0.0.127.worse.example", "A", ["127.0.0.3"])
+    send(maild, alice.address)
+    assert folder_of(alice) == "junk"
+    assert Event.objects.get(kind="filed").data["spam"]["tests"] == ["LISTED 2", "LISTED 3.5"]
+
+
+def test_asks_no_block_list_by_itself(maild, alice, names):
+    send(maild, alice.address)
+    assert not [name for name, kind in names.asked if name.startswith("1.0.0.127.") and kind == "A"]
+
+
+def test_minds_a_stranger_who_writes_as_the_recipients_own(maild, alice, names):
+    send(maild, alice.address, RAW.replace(b"ann@example.org", alice.address.encode()))
+    assert Event.objects.get(kind="filed").data["spam"]["tests"] == ["OWN_DOMAIN 2.5"]
+
+
+def test_takes_away_what_others_said_of_spam(maild, alice, names):
+    forged = b"X-Spam-Status: No, score=-100\r\nx-spam-flag : NO\r\nX-Spammy: stays\r\n"
+    send(maild, alice.address, forged + RAW)
+    assert b"-100" not in arrived(alice)
+    assert b"x-spam-flag :" not in arrived(alice)
+    assert b"X-Spammy: stays" in arrived(alice)
+
+
+def test_leaves_mail_of_a_trusted_relay_as_it_is(maild, alice, names, settings):
+    settings.HOSTMAIL_TRUSTED_SENDERS = [ip_network("127.0.0.0/8")]
+    send(maild, alice.address, b"X-Spam-Status: Yes, score=9.0\r\n" + RAW)
+    assert arrived(alice).count(b"X-Spam-") == 1
+    assert folder_of(alice) == "inbox"
+    assert "spam" not in Event.objects.get(kind="filed").data
