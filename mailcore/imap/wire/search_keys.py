@@ -13,7 +13,7 @@ from typing import Final
 
 from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
-from mailcore.imap.wire import modseqs, objectids, seqset
+from mailcore.imap.wire import modseqs, objectids, search_charsets, seqset
 from mailcore.imap.wire.grammar import SYSTEM_FLAGS, Cursor
 from mailcore.imap.wire.keys import (
     All,
@@ -32,14 +32,6 @@ from mailcore.imap.wire.keys import (
     Smaller,
     Within,
 )
-
-# What may stand after CHARSET. Only these: Python knows "charsets" that decompress or run away.
-CHARSETS: Final = {
-    "US-ASCII": "ascii",
-    "UTF-8": "utf-8",
-    "ISO-8859-1": "latin-1",
-    "ISO-8859-15": "iso8859-15",
-}
 
 _OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}(?![A-Za-z0-9_-])").match
 _WORD = re.compile(rb"[A-Za-z]+").match
@@ -142,11 +134,11 @@ def parse(cursor: Cursor) -> Key:
 
 def parse_in_charset(cursor: Cursor) -> Key:
     """name SP keys, as SORT and THREAD have them (RFC 5256 §5). Raises BadSyntax, BadCharset."""
-    name = cursor.astring("a charset").decode("ascii", "replace").upper()
-    if name not in CHARSETS:
+    codec = search_charsets.codec(cursor.astring("a charset").decode("ascii", "replace"))
+    if codec is None:
         raise BadCharset
     cursor.space("what to search for")
-    return _keys(Reader(cursor, CHARSETS[name]))
+    return _keys(Reader(cursor, codec))
 
 
 class _Frame:
