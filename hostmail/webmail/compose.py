@@ -85,6 +85,7 @@ def _read(request: HttpRequest) -> Letter:
         bcc=given.get("bcc", ""),
         subject=given.get("subject", ""),
         text=given.get("body", "").replace("\r\n", "\n"),
+        html=given.get("html", ""),
         key=given.get("key", "")[:64] or random_id(),
         about=given.get("about", "")[:64],
         in_reply_to=given.get("in_reply_to", ""),

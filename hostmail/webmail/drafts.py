@@ -12,7 +12,7 @@ from hostmail.webmail.place import Place
 from hostmail.webmail.place import message as find
 from mailcore import limits
 from mailcore.errors import BadAddress, BadValue, MailError, MessageTooBig, NotFound
-from mailcore.message import compose, display, encode, fields, flags
+from mailcore.message import compose, display, encode, fields, flags, sanitize
 from mailcore.message.address import format_address, parse_list, parse_path
 from mailcore.outside import clock
 from mailcore.services import delivery, folders, messages
@@ -32,6 +32,7 @@ class Letter:
     bcc: str = ""
     subject: str = ""
     text: str = ""
+    html: str = ""  # the same with formatting, as the editor gives it; "" for a letter in plain text
     key: str = ""
     about: str = ""
     in_reply_to: str = ""
@@ -70,12 +71,19 @@ def kept(place: Place, letter: Letter) -> list[compose.Attachment]:
     return [compose.Attachment(one[0], one[1], one[2]) for one in found if one]
 
 
+def _clean(html: str) -> str:
+    """What of a letter's HTML may leave, or come back into the editor: no scripts, no remote pictures."""
+    if not html.strip():
+        return ""
+    return sanitize.clean(html, allow_remote=False, cid_url=lambda cid: None).html
+
+
 def build(place: Place, letter: Letter, name: str) -> tuple[bytes, list[str]]:
     """The mail and its recipients. Raises BadAddress, BadHeader, MessageTooBig, NotFound."""
     attachments = [*kept(place, letter), *letter.files]
     if len(attachments) > limits.DRAFT_FILES:
         raise MessageTooBig(_("%d files are the most that one message takes.") % limits.DRAFT_FILES)
-    if len(letter.text) > limits.DRAFT_CHARS:
+    if max(len(letter.text), len(letter.html)) > limits.DRAFT_CHARS:
         raise MessageTooBig
     if sum(len(one.raw) for one in attachments) * 4 // 3 > settings.HOSTMAIL_MAX_MESSAGE:
         raise MessageTooBig
@@ -86,6 +94,7 @@ def build(place: Place, letter: Letter, name: str) -> tuple[bytes, list[str]]:
         author=(name, letter.author),
         subject=letter.subject,
         text=letter.text,
+        html=_clean(letter.html) or None,
         message_id=compose.make_message_id(letter.key.encode(), domain=domain, now=now),
         date=now,
         to=to,
@@ -170,6 +179,7 @@ def load(place: Place, serial: int, uid: int, key: str) -> Letter:
         bcc=", ".join(map(str, parse_list(fields.get(raw, "bcc") or ""))),
         subject=mail.subject,
         text=mail.text,
+        html=_clean(mail.html or ""),
         key=key,
         about=fields.get(raw, ABOUT.lower()) or "",
         in_reply_to=mail.in_reply_to[0] if mail.in_reply_to else "",

@@ -64,7 +64,7 @@
   };
 
   const start = (area) => {
-    if (!window.Squire || !window.DOMPurify || !area.form) return;
+    if (!window.Squire || !window.DOMPurify || !area.form || area.hidden) return;
     const box = document.createElement("div");
     box.className = "editor__text";
     box.setAttribute("role", "textbox");
@@ -86,7 +86,9 @@
     }
     const editor = new window.Squire(box, { sanitizeToDOMFragment: clean });
     const lines = area.value.split(/\r?\n/).map((line) => `<div>${escape(line) || "<br>"}</div>`);
-    editor.setHTML(field.value || lines.join(""));
+    // What was stored is taken once; after plain text the text is the truth.
+    editor.setHTML(field.value || area.dataset.html || lines.join(""));
+    delete area.dataset.html;
     editor.moveCursorToStart();
 
     const buttons = TOOLS.map(([name, label, format, run]) => {
@@ -113,12 +115,29 @@
       area.value = toText(box);
       field.value = window.DOMPurify.sanitize(editor.getHTML(), CLEAN);
     };
+    // Also before the first stroke: the form may be saved for another reason.
+    write();
     // Squire tells of what tool buttons change as well; the form hears it as typing, so that drafts are kept.
     editor.addEventListener("input", () => {
       write();
       area.dispatchEvent(new Event("input", { bubbles: true }));
     });
-    area.form.addEventListener("submit", write, true);
+    const form = area.form;
+    form.addEventListener("submit", write, true);
+    area.addEventListener(
+      "editor:stop",
+      () => {
+        write();
+        form.removeEventListener("submit", write, true);
+        editor.destroy();
+        for (const element of [box, tools, field]) element.remove();
+        area.hidden = false;
+        area.dispatchEvent(new Event("input", { bubbles: true }));
+        area.focus();
+      },
+      { once: true },
+    );
+    box.focus();
   };
 
   document.addEventListener("editor:start", (event) => start(event.target));

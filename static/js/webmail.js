@@ -285,8 +285,6 @@
         Promise.resolve(),
       ));
   const wantEditor = (area) => {
-    if (area.dataset.watched) return;
-    area.dataset.watched = "yes";
     loadEditor().then(
       () => area.dispatchEvent(new CustomEvent("editor:start", { bubbles: true })),
       () => {
@@ -295,10 +293,36 @@
     );
   };
 
+  // A letter is plain text until somebody wants more; what they chose last holds for the next one.
+  const wantsRich = (wanted) => {
+    try {
+      if (wanted !== undefined) localStorage.setItem("compose", wanted ? "rich" : "plain");
+      return localStorage.getItem("compose") === "rich";
+    } catch {
+      return Boolean(wanted);
+    }
+  };
+  const setRich = (form, area, wanted) => {
+    find("[data-rich-switch]", form).setAttribute("aria-pressed", String(wanted));
+    if (wanted) {
+      area.dataset.rich = area.dataset.richOffer;
+      wantEditor(area);
+    } else area.dispatchEvent(new CustomEvent("editor:stop", { bubbles: true }));
+  };
+  const offerRich = (form) => {
+    const [button, area] = [find("[data-rich-switch]", form), find("textarea[data-rich-offer]", form)];
+    if (!button || !area || !button.hidden) return;
+    button.hidden = false;
+    button.addEventListener("click", () => setRich(form, area, wantsRich(button.getAttribute("aria-pressed") !== "true")));
+    if (area.dataset.html || wantsRich()) setRich(form, area, true);
+  };
+
   const refresh = (root) => {
     for (const frame of all("iframe[data-frame]", root)) watchFrame(frame);
-    for (const form of all("[data-compose]", root)) tidyCompose(form);
-    for (const area of all("textarea[data-rich]", root)) wantEditor(area);
+    for (const form of all("[data-compose]", root)) {
+      tidyCompose(form);
+      offerRich(form);
+    }
     for (const element of all("[data-list]", root)) showSelection(element);
     const outer = root instanceof Element && root.closest("[data-list]");
     if (outer) showSelection(outer);

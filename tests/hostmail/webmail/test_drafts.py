@@ -1,11 +1,14 @@
 """A letter is kept while it is written: once, whole, and never in place of another tab's."""
 
+import email
+import email.policy
 import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from mailcore.services import messages
 from tests.cast import Cast
 from tests.hostmail.webmail.test_webmail import compose_url, hidden, letter, rows, signed_in
 
@@ -88,3 +91,43 @@ def test_says_why_a_letter_is_not_kept(cast: Cast) -> None:
         compose_url(cast.alice), letter(cast.alice, action="autosave"), headers={"HX-Request": "true"}
     )
     assert lapsed.status_code == 401
+
+
+# --- Formatting ------------------------------------------------------------------------------------------
+
+RICH = (
+    '<div>Dear <b>Bob</b>, see <a href="https://example.org/">this</a></div><ul><li>one</li></ul>'
+    "<script>alert(1)</script><img src=x onerror=alert(2)><a href='javascript:x()'>no</a>"
+)
+
+
+def test_sends_formatting_beside_its_text_and_cleaned(cast: Cast) -> None:
+    signed_in(cast.alice).post(
+        compose_url(cast.alice), letter(cast.alice, body="Dear Bob, see this", html=RICH)
+    )
+    (row,) = rows(cast.bob, "inbox")
+    sent = email.message_from_bytes(messages.raw_of(row.content_id).raw, policy=email.policy.default)
+    assert sent.get_content_type() == "multipart/alternative"
+    plain, rich = (part.get_content() for part in sent.iter_parts())
+    assert plain.strip() == "Dear Bob, see this"
+    assert "<b>Bob</b>" in rich
+    assert "https://example.org/" in rich
+    for gone in ("script", "onerror", "javascript", "alert"):
+        assert gone not in rich
+
+
+def test_plain_text_stays_plain(cast: Cast) -> None:
+    signed_in(cast.alice).post(compose_url(cast.alice), letter(cast.alice, body="Just text", html="  "))
+    (row,) = rows(cast.bob, "inbox")
+    assert b"text/plain" in messages.raw_of(row.content_id).raw
+    assert b"multipart" not in messages.raw_of(row.content_id).raw
+
+
+def test_a_draft_keeps_its_formatting(cast: Cast) -> None:
+    client = signed_in(cast.alice)
+    saved = autosave(client, cast.alice, body="Dear Bob", html=RICH)
+    page = client.get(saved["url"]).text
+    assert 'data-html="&lt;div&gt;Dear &lt;b&gt;Bob&lt;/b&gt;' in page
+    assert "onerror" not in page
+    plain = autosave(client, cast.alice, body="Dear Bob", draft=saved["draft"])
+    assert "data-html" not in client.get(plain["url"]).text
