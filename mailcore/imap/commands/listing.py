@@ -7,6 +7,7 @@ which of them are shown, return options what is said of each. A level of the hie
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
@@ -53,8 +54,12 @@ def list_(session: Session, command: List) -> Handler:
 
 
 def _joined(reference: str, pattern: str) -> str:
-    """The pattern below a reference; one that names a root of its own stands alone (RFC 9051 §6.3.9.1)."""
-    return pattern if pattern.startswith("/") or not reference else reference + pattern
+    """The pattern below a reference; one that names a root of its own stands alone (RFC 9051 §6.3.9.1).
+
+    Composed as the names are that it is to match (RFC 9051 §5.1).
+    """
+    joined = pattern if pattern.startswith("/") or not reference else reference + pattern
+    return unicodedata.normalize("NFC", joined)
 
 
 def _parents(names: Iterable[str]) -> set[str]:

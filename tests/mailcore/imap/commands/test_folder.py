@@ -1,11 +1,11 @@
 import pytest
 
 from mailcore.imap.session import State
-from mailcore.imap.wire import utf7
+from mailcore.imap.wire import responses, utf7
 
 
-def names(talk) -> list[str]:
-    said = talk.say('LIST "" *')
+def names(talk, pattern: str = "*") -> list[str]:
+    said = talk.say(f'LIST "" {pattern}')
     return [line.split(' "/" ')[1].strip('"') for line in said.splitlines() if line.startswith("* LIST")]
 
 
@@ -173,3 +173,83 @@ def test_names_in_any_script(alice, name):
     assert alice.say(f'STATUS "{wire}" (MESSAGES)').startswith(f'* STATUS "{wire}" (MESSAGES 0)')
     assert alice.say(f'RENAME "{wire}" "{wire}/{wire}"').startswith("a NO [CANNOT] ")
     assert alice.say(f'DELETE "{wire}"') == "a OK DELETE completed\r\n"
+
+
+@pytest.mark.parametrize("is_utf8", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Входящие/Отчёты", "台北/日本語", "الوارد/أرشيف", "संदेश/पुराने", "한글/보관함", "Ελλάδα",
+        "👩‍👩‍👧/🏳️‍🌈", "Ⅷ ﬁ", "a\u3000b", "R&D", "\\ \"x\"", "~tilde [x] {3}", "NIL", "é" * 100,
+    ],
+)  # fmt: skip
+def test_names_in_any_script_go_everywhere(alice, name, is_utf8):
+    if is_utf8:
+        alice.say("ENABLE UTF8=ACCEPT")
+    wire = responses.folder(name, utf8=is_utf8)
+    octets, is_literal = name.encode(), wire.startswith(b"{")
+
+    def say(line: bytes) -> str:
+        if not is_literal:
+            return alice.say(line % wire)
+        return alice.say(line % (b"{%d}\r\n" % len(octets)), octets)
+
+    assert say(b"CREATE %b").startswith("a OK ")
+    for line in (b'LIST "" %b', b"STATUS %b (MESSAGES)", b"GETQUOTAROOT %b"):
+        said = say(line)
+        assert f" {wire.decode()}" in said, said
+        assert said.endswith("completed\r\n")
+    assert say(b"SELECT %b").endswith("a OK [READ-WRITE] SELECT completed\r\n")
+    assert alice.say("UNSELECT").startswith("a OK ")
+    assert say(b"SUBSCRIBE %b").startswith("a OK ")
+    assert f' "/" {wire.decode()}\r\n' in say(b'LSUB "" %b')
+    assert say(b"RENAME %b Plain").startswith("a OK ")
+    assert say(b"RENAME Plain %b").startswith("a OK ")
+    assert say(b"DELETE %b").startswith("a OK ")
+    assert f' "/" {wire.decode()}\r\n' in say(b'LIST (SUBSCRIBED) "" %b')
+
+
+def test_finds_names_however_a_pattern_is_composed(alice):
+    """They are kept in Net-Unicode (RFC 5198): a client that decomposes what it sends sees them too."""
+    alice.say("ENABLE UTF8=ACCEPT")
+    alice.say('CREATE "Entwürfe/한글"')
+    for pattern in ("Entwu\u0308rfe/*", "Entwu\u0308rfe/\u1112\u1161\u11ab\u1100\u1173\u11af"):
+        assert '"Entwürfe/한글"' in alice.say(f'LIST "" "{pattern}"')
+    assert '"Entwürfe/한글"' in alice.say('LIST "Entwu\u0308rfe/" %')
+    alice.say('SUBSCRIBE "Entwu\u0308rfe"')
+    assert '* LSUB (\\Noselect) "/" "Entwürfe"\r\n' in alice.say('LSUB "" "Entwu\u0308rfe"')
+
+
+def test_renames_a_tree_up_and_over_what_moves_away(alice):
+    for name in ("a/b", "a/b/b", "a/b/b/c"):
+        alice.say(f"CREATE {name}")
+    alice.append(folder="a/b/b")
+    assert alice.say("RENAME a/b a").startswith("a OK ")
+    assert names(alice, "a*") == ["a", "a/b", "a/b/c"]
+    assert "MESSAGES 1" in alice.say("STATUS a/b (MESSAGES)")
+    assert alice.say("RENAME a a/x").startswith("a NO [CANNOT] ")
+    alice.say("CREATE z/b/c")
+    assert alice.say("RENAME a z").startswith("a NO [ALREADYEXISTS] ")
+    assert names(alice, "a*") == ["a", "a/b", "a/b/c"]
+
+
+def test_renames_what_only_has_folders_below_it(alice):
+    alice.say("CREATE Trips/Rome")
+    assert alice.say("RENAME Trips Journeys").startswith("a OK ")
+    assert alice.say('LIST "" *rips*').startswith("a OK ")
+    assert '(\\Noselect \\HasChildren) "/" "Journeys"' in alice.say('LIST "" Journeys')
+    assert alice.say("SELECT Journeys").startswith("a NO [NONEXISTENT] ")
+
+
+def test_says_exactly_who_has_children(alice):
+    alice.say("CREATE a/b/c")
+    assert '* LIST (\\Noselect \\HasChildren) "/" "a"\r\n' in alice.say('LIST "" a')
+    assert '* LIST (\\NonExistent \\HasChildren) "/" "a"\r\n' in alice.say('LIST "" (a) RETURN (CHILDREN)')
+    alice.say("CREATE a")
+    assert '* LIST (\\HasChildren) "/" "a"\r\n' in alice.say('LIST "" a')
+    alice.say("DELETE a/b/c")
+    assert alice.say('LIST "" a/*').startswith("a OK ")
+    assert '* LIST (\\HasNoChildren) "/" "a"\r\n' in alice.say('LIST "" a')
+    alice.say("CREATE a-b")
+    alice.say("CREATE ab")
+    assert '* LIST (\\HasNoChildren) "/" "a"\r\n' in alice.say('LIST "" a')
