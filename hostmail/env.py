@@ -155,8 +155,12 @@ class Env:
 
     def hostname(self, name: str, default: str = "") -> str:
         value = self.raw(name) or default
-        if not value:
-            return ""
+        return self._hostname(name, value) if value else ""
+
+    def hostnames(self, name: str) -> list[str]:
+        return [self._hostname(name, word) for word in self.words(name)]
+
+    def _hostname(self, name: str, value: str) -> str:
         try:
             name_in_dns = value.rstrip(".").encode("ascii").decode() or "."
         except UnicodeEncodeError:

@@ -66,10 +66,20 @@ def decide(reasons: Sequence[Reason], thresholds: Thresholds) -> Decision:
 
 
 def reasons(
-    verdict: Verdict, odd: Oddities, *, listed: Sequence[BlockList] = (), own: bool = False
+    verdict: Verdict,
+    odd: Oddities,
+    *,
+    listed: Sequence[BlockList] = (),
+    own: bool = False,
+    is_vouched_for: bool = False,
 ) -> list[Reason]:
-    """What speaks against a mail. own: its author has a domain of one of its recipients."""
-    return [*_of_sender(verdict, own), *_of_header(odd), *_of_lists(listed)]
+    """What speaks against a mail.
+
+    own: its author has a domain of one of its recipients. is_vouched_for: somebody we trust passed it on and
+    found its sender good, whatever SPF, DKIM and DMARC say of it now.
+    """
+    found = [] if is_vouched_for else [*_of_sender(verdict, own)]
+    return [*found, *_of_host(verdict), *_of_header(odd), *_of_lists(listed)]
 
 
 def _of_sender(verdict: Verdict, own: bool) -> Iterator[Reason]:
@@ -80,8 +90,6 @@ def _of_sender(verdict: Verdict, own: bool) -> Iterator[Reason]:
         yield Reason("SPF_SOFTFAIL", 1.0, f"{spf.domain} does not know this host")
     elif spf.result == "permerror":
         yield Reason("SPF_PERMERROR", 0.5, f"the SPF record of {spf.domain} cannot be read")
-    if verdict.helo is not None and verdict.helo.result == "fail":
-        yield Reason("HELO_FAIL", 1.0, f"the host says it is {verdict.helo.domain}, and is not")
     is_signed = any(one.result == "pass" for one in verdict.signatures)
     is_unsure = spf.result == "temperror" or any(one.result == "temperror" for one in verdict.signatures)
     if spf.result != "pass" and not is_signed and not is_unsure:
@@ -96,6 +104,11 @@ def _of_sender(verdict: Verdict, own: bool) -> Iterator[Reason]:
         and not _aligned(verdict)
     ):
         yield Reason("OWN_DOMAIN", 2.5, "a stranger writes as one of the recipient's own domain")
+
+
+def _of_host(verdict: Verdict) -> Iterator[Reason]:
+    if verdict.helo is not None and verdict.helo.result == "fail":
+        yield Reason("HELO_FAIL", 1.0, f"the host says it is {verdict.helo.domain}, and is not")
     if verdict.iprev.result == "permerror":
         yield Reason("NO_REVERSE_NAME", 1.5, "the address of the host has no name")
     elif verdict.iprev.result == "fail":

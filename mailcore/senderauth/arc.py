@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +32,9 @@ RESULTS, SIGNATURE, SEAL = b"arc-authentication-results", b"arc-message-signatur
 _CV_FAIL = re.compile(rb"(?:\A|;)[ \t\r\n]*cv[ \t\r\n]*=[ \t\r\n]*fail[ \t\r\n]*(?:;|\Z)")
 _RESULTS_INSTANCE = re.compile(rb"[ \t\r\n]*i[ \t\r\n]*=[ \t\r\n]*([0-9]{1,3})[ \t\r\n]*;")
 _INSTANCE = re.compile(r"[1-9][0-9]?\Z")
+# Quoted values and comments hold what strangers said of themselves.
+_BESIDE = re.compile(r'"(?:[^"\\]|\\.)*+"?|\((?:[^()\\]|\\.)*+\)?')
+_DMARC_PASS = re.compile(r"; ?dmarc ?= ?pass\b", re.IGNORECASE)
 _ALGORITHMS = ("rsa-sha256", "ed25519-sha256")
 
 
@@ -140,6 +143,18 @@ def judge(chain: Chain) -> Steps[ARC]:
         tuple(each.seal.tags["d"].lower() for each in sets),
         tuple(_text(each.results[1]) for each in sets),
         _oldest_pass(chain, outcomes),
+    )
+
+
+def is_vouched_for(chain: ARC, trusted: Collection[str]) -> bool:
+    """Whether a mail passed DMARC where its chain began, and only trusted sealers had it since. (§7.2.1)
+
+    trusted are domains in lower case. One sealer who is not would be enough to have made all of it up.
+    """
+    return (
+        chain.result == "pass"
+        and all(sealer in trusted for sealer in chain.sealers)
+        and _DMARC_PASS.search(_BESIDE.sub("", chain.results[0])) is not None
     )
 
 

@@ -21,7 +21,7 @@ from mailcore.message.address import parse_path
 from mailcore.models import Domain
 from mailcore.outside import asked
 from mailcore.outside.lookups import Steps
-from mailcore.senderauth import sender
+from mailcore.senderauth import arc, sender
 from mailcore.senderauth.questions import both
 from mailcore.senderauth.sender import Signed, Verdict
 from mailcore.services.messages import Filing
@@ -103,11 +103,16 @@ def dispose(verdict: Verdict, header: bytes, recipients: Sequence[str]) -> Dispo
 
     It is refused only for all at once, since DATA has one reply: with a recipient whose domain does not want
     that, the others find it in Junk. So do they when it came through a list, which may lawfully have broken
-    its signature (RFC 9989), and postmaster and abuse, who must be reachable (RFC 2142).
+    its signature (RFC 9989), and postmaster and abuse, who must be reachable (RFC 2142). Whom a trusted chain
+    of sealers vouches for is let in (RFC 8617 §7.2.1), and no chain that holds is refused.
     """
     found = verdict.dmarc
     if found is None or not is_asked_for(verdict):
         return None
+    if is_vouched_for(verdict):
+        return Disposition(
+            f"DMARC: {found.domain} does not stand behind it, but {verdict.arc.sealers[-1]} does"
+        )
     paths = [parse_path(one) for one in recipients]
     names = {path.domain for path in paths}
     chosen = dict(
@@ -122,10 +127,16 @@ def dispose(verdict: Verdict, header: bytes, recipients: Sequence[str]) -> Dispo
         and all(policy == Domain.DMARCPolicy.OBEY for policy in policies.values())
         and not any(path.local.lower() in OWNERS_READ for path in paths)
         and not is_from_list(header)
+        and verdict.arc.result != "pass"
     ):
         return Disposition(reason, is_refused=True)
     junk = [name for name, policy in policies.items() if policy != Domain.DMARCPolicy.IGNORE]
     return Disposition(reason, junk_for=frozenset(junk))
+
+
+def is_vouched_for(verdict: Verdict) -> bool:
+    """Whether those of HOSTMAIL_TRUSTED_SEALERS say that a mail was good before they changed it."""
+    return arc.is_vouched_for(verdict.arc, settings.HOSTMAIL_TRUSTED_SEALERS)
 
 
 def is_from_list(header: bytes) -> bool:

@@ -17,6 +17,7 @@ from mailcore.filters.blocklists import BlockList
 from mailcore.filters.spam import Action, Decision, Thresholds
 from mailcore.message.address import parse_path
 from mailcore.senderauth.sender import Verdict
+from mailcore.services import senders
 from mailcore.services.routing import OWNERS_READ
 
 
@@ -34,6 +35,7 @@ def decide(
         header_filter.oddities(header),
         listed=listed,
         own=not {path.domain for path in paths}.isdisjoint(verdict.authors),
+        is_vouched_for=senders.is_vouched_for(verdict),
     )
     must_take = any(path.local.lower() in OWNERS_READ for path in paths)
     refuse = 0 if must_take else settings.HOSTMAIL_REFUSE_SCORE

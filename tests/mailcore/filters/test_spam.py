@@ -92,6 +92,11 @@ def test_names_what_speaks_against_the_sender(change: dict[str, object], name: s
     assert names(replace(GOOD, **change)) == [name]  # type: ignore[arg-type]
 
 
+def test_believes_whom_it_trusts_about_the_sender_but_not_about_the_host() -> None:
+    found = reasons(FORGED, Oddities(has_date=False), own=True, is_vouched_for=True)
+    assert [reason.name for reason in found] == ["NO_REVERSE_NAME", "NO_DATE"]
+
+
 def test_ignores_a_signature_that_does_not_hold() -> None:
     assert names(replace(GOOD, signatures=(Signature("fail", "a.example"),))) == []
 

@@ -105,6 +105,27 @@ def test_tells_since_when_nobody_changed_the_mail() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "trusted", "expected"),
+    [
+        (b"spf=fail;\r\n dmarc=pass header.from=a.example", ("one.example", "two.example"), True),
+        (b"dmarc = pass (p=none)", ("one.example", "two.example"), True),
+        (b"dmarc=pass", ("one.example",), False),
+        (b"dmarc=pass", ("two.example",), False),
+        (b'spf=fail smtp.mailfrom="x; dmarc=pass"; dmarc=fail', ("one.example", "two.example"), False),
+        (b"spf=fail (x; dmarc=pass); dmarc=fail", ("one.example", "two.example"), False),
+        (b"dmarc=fail", ("one.example", "two.example"), False),
+        (b"dmarc=passed", ("one.example", "two.example"), False),
+        (b"xdmarc=pass", ("one.example", "two.example"), False),
+    ],
+)
+def test_vouches_only_by_those_who_are_trusted(said: bytes, trusted: tuple[str, ...], expected: bool) -> None:
+    raw = sealed(sealed(MAIL, said=said), "two.example", said=b"dmarc=pass")
+    assert arc.is_vouched_for(judged(raw), trusted) is expected
+    assert not arc.is_vouched_for(judged(raw + b"more\r\n"), trusted)
+    assert not arc.is_vouched_for(judged(MAIL), trusted)
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         (b"Subject: Hello", b"Subject: Hallo"),

@@ -9,7 +9,7 @@ import pytest
 from mailcore import limits
 from mailcore.errors import BadValue
 from mailcore.models import Event, Folder, Message
-from mailcore.senderauth import dkim
+from mailcore.senderauth import arc, dkim
 from mailcore.services import domains, messages
 from tests.fakes.dns import FakeDNS
 
@@ -212,6 +212,18 @@ def test_never_refuses_for_want_of_an_answer(maild, alice, forged, names):
     names.fail("example.org", "SERVFAIL")
     send(maild, alice.address, RAW)
     assert folder_of(alice) == "inbox"
+
+
+@pytest.mark.parametrize(("trusted", "folder"), [([], "junk"), (["list.test"], "inbox")])
+def test_lets_in_whom_a_trusted_sealer_vouches_for(maild, alice, forged, names, settings, trusted, folder):
+    forged("reject")
+    settings.HOSTMAIL_TRUSTED_SEALERS = trusted
+    names.set("k._domainkey.list.test", "TXT", [dkim.public_record(KEY)])
+    said = b"mx.list.test; dmarc=pass header.from=example.org"
+    seal = arc.seal(RAW, arc.NO_CHAIN, results=said, domain="list.test", selector="k", key=KEY, timestamp=1)
+    send(maild, alice.address, seal + RAW)
+    assert folder_of(alice) == folder
+    assert b"\tarc=pass (i=1) header.oldest-pass=0;" in arrived(alice)
 
 
 def test_knows_three_choices(maild, alice):
