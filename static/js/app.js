@@ -194,12 +194,28 @@
     }
   });
 
-  // --- Keyboard: press what carries the key
+  // --- Keyboard: press what carries the key. Who speaks to their machine, or has a cat, turns single keys off.
+  const keysAreOn = (wanted) => {
+    try {
+      if (wanted !== undefined) localStorage.setItem("keys", wanted ? "on" : "off");
+      return localStorage.getItem("keys") !== "off";
+    } catch {
+      return wanted ?? true;
+    }
+  };
+  const showKeys = () => {
+    document.documentElement.dataset.keys = keysAreOn() ? "on" : "off";
+    for (const box of document.querySelectorAll("[data-keys-switch]")) box.checked = keysAreOn();
+  };
+  on("change", "[data-keys-switch]", (box) => {
+    document.documentElement.dataset.keys = keysAreOn(box.checked) ? "on" : "off";
+  });
+  showKeys();
   const typing = (target) => target instanceof HTMLElement && (target.isContentEditable || target.matches("input:not([type=checkbox], [type=radio]), textarea, select"));
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]")) return;
     const mod = event.ctrlKey || event.metaKey;
-    if (!mod && typing(event.target)) return;
+    if (!mod && (typing(event.target) || document.documentElement.dataset.keys === "off")) return;
     const name = (mod ? "mod+" : "") + event.key;
     const control = [...document.querySelectorAll("[data-key]")].find(
       (element) => element.dataset.key === name && !element.disabled && element.checkVisibility(),

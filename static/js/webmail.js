@@ -86,6 +86,7 @@
         if (help) help.showModal();
         return;
       }
+      if (document.documentElement.dataset.keys === "off") return;
       if (event.key === "j" || event.key === "k") {
         event.preventDefault();
         step(event.key === "j" ? 1 : -1);
