@@ -27,6 +27,16 @@ class DomainForm(forms.Form):
     )  # fmt: skip
 
 
+class ForgeryForm(forms.Form):
+    policy = forms.ChoiceField(
+        label=gettext_lazy("Mail with a forged sender"), choices=Domain.DMARCPolicy.choices,
+        help_text=gettext_lazy(
+            "When the domain in From says that it did not send a mail (DMARC), it may ask us to refuse it or"
+            " to keep it apart."
+        ),
+    )  # fmt: skip
+
+
 def _domain(request: HttpRequest, tenant: Tenant, public_id: str) -> Domain:
     mine = Domain.objects.visible_to(place.person(request)).filter(tenant=tenant)
     return get_object_or_404(mine, public_id=public_id)
@@ -98,6 +108,19 @@ def zone(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
 
 
 @place.for_admins
+def forgery(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    """What becomes of mail to the domain that fails DMARC."""
+    domain = _domain(request, tenant, public_id)
+    form = ForgeryForm(request.POST or None, initial={"policy": domain.dmarc_policy})
+    if request.method == "POST" and form.is_valid():
+        domains.set_dmarc_policy(domain, form.cleaned_data["policy"], actor=place.person(request))
+        messages.success(request, _("The choice for %(name)s is saved.") % {"name": domain.name})
+        return redirect("web:domain", tenant.slug, domain.public_id)
+    back = reverse("web:domain", args=[tenant.slug, domain.public_id])
+    return place.form_page(request, tenant, form, title=_("Forged mail"), label=_("Save"), back=back)
+
+
+@place.for_admins
 def remove(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
     domain = _domain(request, tenant, public_id)
     error = ""
@@ -122,5 +145,6 @@ routes = [
     path("o/<slug:slug>/domains/<slug:public_id>/", show, name="domain"),
     path("o/<slug:slug>/domains/<slug:public_id>/check/", check, name="domain_check"),
     path("o/<slug:slug>/domains/<slug:public_id>/zone/", zone, name="domain_zone"),
+    path("o/<slug:slug>/domains/<slug:public_id>/forgery/", forgery, name="domain_forgery"),
     path("o/<slug:slug>/domains/<slug:public_id>/remove/", remove, name="domain_remove"),
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 _MACRO = r"%(?:\{[A-Za-z][0-9]*r?[-.+,/_=]*\}|[%_-])"
@@ -48,8 +49,12 @@ class Record:
     explanation: str = ""
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> Record:
-    """Read a record that begins with v=spf1. Raises Malformed."""
+    """Read a record that begins with v=spf1. Raises Malformed.
+
+    Records are kept, as their answers are: reading one costs as much as verifying a signature.
+    """
     mechanisms: list[Mechanism] = []
     modifiers: dict[str, str] = {}
     if not text.isascii():

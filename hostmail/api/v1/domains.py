@@ -63,6 +63,7 @@ class DomainShown(serializers.ModelSerializer[Domain]):
             "name",
             "tenant",
             "state",
+            "dmarc_policy",
             "verified_at",
             "checked_at",
             "check_at",
@@ -82,6 +83,13 @@ class DomainAdded(Strict):
     )
 
 
+class DomainChanged(Strict):
+    dmarc_policy = serializers.ChoiceField(
+        Domain.DMARCPolicy.choices,
+        help_text="What becomes of mail to the domain that fails DMARC, when its sender asks for something",
+    )
+
+
 class Domains(Shows):
     """Domains of your organisations."""
 
@@ -95,6 +103,12 @@ class Domains(Shows):
         asked = self.valid(DomainAdded)
         tenant = self.tenant_for(asked.get("tenant"))
         return self.answer(domains.add(tenant, asked["name"], actor=self.person), 201)
+
+    @extend_schema(request=DomainChanged, responses={200: DomainShown})
+    def partial_update(self, request: Request, public_id: str) -> Response:
+        domain: Domain = self.get_object()
+        domains.set_dmarc_policy(domain, self.valid(DomainChanged)["dmarc_policy"], actor=self.person)
+        return self.answer(domain)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, public_id: str) -> Response:

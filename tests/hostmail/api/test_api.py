@@ -77,6 +77,9 @@ def test_makes_shows_checks_and_removes_a_domain(alice, cast):
     assert {record["state"] for record in made["records"]} == {"unchecked"}
     path = f"domains/{made['id']}/"
     assert alice("post", f"{path}check/", status=202)["name"] == "new.acme.example"
+    assert made["dmarc_policy"] == "obey"
+    assert alice("patch", path, {"dmarc_policy": "junk"}, 200)["dmarc_policy"] == "junk"
+    assert alice("patch", path, {"dmarc_policy": "maybe"}, 400)["errors"].keys() == {"dmarc_policy"}
     zone = alice("get", f"{path}zone/", status=200)
     assert b"IN\tMX" in zone.content
     alice("delete", path, status=204)
