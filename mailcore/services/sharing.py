@@ -69,13 +69,15 @@ _GIVEN = (
     " UNION ALL SELECT folder_id, 0, rights FROM folder_right"
     " WHERE tenant_id = %s AND grantee_id IS NULL AND group_id IS NULL"
     " UNION ALL SELECT f.id, f.mailbox_id, c.rights FROM access c"
-    " JOIN folder f ON f.mailbox_id = c.mailbox_id WHERE c.user_id = %s) x"
+    " JOIN folder f ON f.mailbox_id = c.mailbox_id WHERE c.user_id = %s AND c.mailbox_id <> %s) x"
 )
+# Joined in this order: what was given is little, a tenant's mailboxes are many. (SQLite keeps to the order of
+# a CROSS JOIN; to PostgreSQL it is a join like any other.)
 _REACHED = (
-    f"FROM {_GIVEN} JOIN folder f ON f.id = x.folder_id JOIN mailbox m ON m.id = f.mailbox_id"
-    " JOIN tenant t ON t.id = m.tenant_id"
-    " JOIN address a ON a.mailbox_id = m.id AND a.is_primary JOIN domain d ON d.id = a.domain_id"
-    " WHERE m.id <> %s AND m.tenant_id = %s AND m.state = 'active' AND t.state = 'active'"
+    f"FROM {_GIVEN} CROSS JOIN folder f CROSS JOIN mailbox m CROSS JOIN tenant t CROSS JOIN address a"
+    " CROSS JOIN domain d WHERE f.id = x.folder_id AND m.id = f.mailbox_id AND m.tenant_id = %s"
+    " AND m.id <> %s AND m.state = 'active' AND t.id = m.tenant_id AND t.state = 'active'"
+    " AND a.mailbox_id = m.id AND a.is_primary AND d.id = a.domain_id"
 )
 _COLUMNS = (
     "f.id, f.mailbox_id, f.tenant_id, f.name, f.role, f.object_serial, f.uidvalidity, f.uidnext,"
@@ -86,7 +88,8 @@ _COLUMNS = (
 
 def _reached(who: Who, condition: str = "", params: Sequence[Any] = ()) -> list[Open]:
     """Folders of others that who has any right on, by name."""
-    given = (who.mailbox_id, who.mailbox_id, who.tenant_id, who.user_id, who.mailbox_id, who.tenant_id)
+    box, tenant = who.mailbox_id, who.tenant_id
+    given = (box, box, tenant, who.user_id, box, tenant, box)
     found: dict[int, Open] = {}
     for *counters, kind, local, domain, box_id, rights in sql.rows(
         f"SELECT {_COLUMNS} {_REACHED}{condition}", (*given, *params)
@@ -157,12 +160,6 @@ def held(who: Who, folder_id: int) -> Right:
 def reachable(who: Who) -> list[Open]:
     """All folders of others that who may look up, by name, as they are called for them."""
     return [one for one in _reached(who) if one.rights & Right.LOOKUP]
-
-
-def has_any(who: Who) -> bool:
-    """Whether there is any. Cheap: for one who has none it is a look into four indexes."""
-    given = (who.mailbox_id, who.mailbox_id, who.tenant_id, who.user_id, who.mailbox_id, who.tenant_id)
-    return sql.row(f"SELECT 1 {_REACHED} LIMIT 1", given) is not None
 
 
 # --- Folders of others, made and changed -------------------------------------------------------------------
