@@ -315,6 +315,16 @@ DSN_TRACES = 5  # of our own Received fields in a mail that came back: one is ou
 
 # --- The API (hostmail/api) -----------------------------------------------------------------------------
 
+WEBHOOKS = 10  # of one tenant
+WEBHOOK_URL_CHARS = 500
+WEBHOOK_SECONDS = 10  # one whole post
+WEBHOOK_ANSWER_OCTETS = 2_000  # read of what the other side says
+WEBHOOK_EVENTS = 5_000  # looked at in one round for one webhook
+WEBHOOK_SETTLE_SECONDS = 60  # no transaction is longer: then no event with a smaller number can appear
+WEBHOOK_BATCH = 50  # posts taken in one round
+WEBHOOK_LEASE_SECONDS = 900  # more than a whole batch of silent hosts takes
+WEBHOOK_RETRY_SECONDS = (60, 300, 1800, 7200, 18_000, 36_000, 36_000)  # then it is given up, after 27 hours
+WEBHOOK_KEPT_SECONDS = 14 * 24 * 3600  # posts that ended
 IDEMPOTENCY_KEY_CHARS = 100  # twice a UUID and more
 SUBMISSION_TAGS = 5  # of one mail
 SUBMISSION_AHEAD_SECONDS = 30 * 24 * 3600  # a mail may wait so long for its moment

@@ -15,9 +15,10 @@ from celery import shared_task
 from mailcore import limits
 from mailcore.outside import clock, machine
 from mailcore.postman import postman
-from mailcore.services import closing, domains, events, queue, storage, suppressions, textindex
+from mailcore.services import closing, domains, events, queue, storage, suppressions, textindex, webhooks
 
 _indexing = threading.Lock()
+_posting = threading.Lock()
 
 
 @shared_task
@@ -81,12 +82,25 @@ def tidy_text() -> None:
 
 
 @shared_task
+def run_webhooks() -> None:
+    """Post to webhooks what happened since the last time."""
+    if not _posting.acquire(blocking=False):
+        return
+    try:
+        webhooks.gather()
+        _until_done(webhooks.post_due, rounds=10)
+    finally:
+        _posting.release()
+
+
+@shared_task
 def prune() -> None:
     """Forget events, changes, finished submissions and suppressions that are older than they are kept."""
     _until_done(events.prune)
     _until_done(storage.prune_changes)
     _until_done(storage.prune_submissions)
     suppressions.prune()
+    _until_done(webhooks.prune)
 
 
 class _Pause:
@@ -113,6 +127,7 @@ def _until_done(sweep: Callable[[], int], rounds: int = 1_000) -> None:
 # Task -> seconds between two runs by themselves.
 SCHEDULE: dict[str, float] = {
     "sweep_queue": 5,
+    "run_webhooks": 5,
     "index_text": 10,
     "check_domains": 20,
     "close_mailboxes": 60,

@@ -14,11 +14,12 @@ from hostmail.web import (
     recovery,
     suppressions,
     tokens,
+    webhooks,
 )
 
 app_name = "web"
 urlpatterns = [
     *overview.routes, *domains.routes, *mailboxes.routes, *access.routes, *aliases.routes, *groups.routes,
     *members.routes, *events.routes, *audit.routes, *tokens.routes, *passwords.routes, *recovery.routes,
-    *suppressions.routes,
+    *suppressions.routes, *webhooks.routes,
 ]  # fmt: skip

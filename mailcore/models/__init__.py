@@ -19,6 +19,7 @@ from mailcore.models.suppression import Suppression
 from mailcore.models.tenant import Tenant
 from mailcore.models.user import ApiToken, Invitation, Membership, Role, User
 from mailcore.models.verifier import Verifier
+from mailcore.models.webhook import Webhook, WebhookPost
 
 __all__ = [
     "ALL_RIGHTS",
@@ -60,4 +61,6 @@ __all__ = [
     "ThreadRef",
     "User",
     "Verifier",
+    "Webhook",
+    "WebhookPost",
 ]

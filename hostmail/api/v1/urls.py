@@ -14,6 +14,7 @@ from hostmail.api.v1 import (
     submissions,
     suppressions,
     tenants,
+    webhooks,
 )
 from hostmail.middleware import content_security_policy
 
@@ -28,6 +29,7 @@ for _name, _view in (
     ("queue", queue.Queue),
     ("events", events.Events),
     ("submissions", submissions.Submissions),
+    ("webhooks", webhooks.Webhooks),
     ("suppressions", suppressions.Suppressions),
 ):
     router.register(_name, _view, basename=f"api-{_name}")

@@ -49,7 +49,7 @@ def pages(cast) -> list[str]:
             for name in ("", "_quota", "_name", "_password", "_suspend", "_remove")
         ),
         *(page(f"alias{name}", alias.public_id) for name in ("", "_remove")),
-        *(page(name) for name in ("groups", "group_add", "suppressions", "suppression_add")),
+        *(page(name) for name in ("groups", "group_add", "suppressions", "suppression_add", "webhooks")),
         *(page(f"group{name}", group.public_id) for name in ("", "_remove")),
     ]
 
