@@ -8,7 +8,6 @@ changed what they said; whether to believe them is another question.
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from mailcore import limits
 from mailcore.errors import BadHeader, MailError
 from mailcore.senderauth import dkim
-from mailcore.senderauth.dkim import PrivateKey, relaxed_body, relaxed_field
+from mailcore.senderauth.dkim import PrivateKey, relaxed_field
 from mailcore.senderauth.dkim_key import holds, public_key
 from mailcore.senderauth.dkim_tags import NAME, Broken, number, octets, read_tags
 from mailcore.senderauth.questions import Outcome, Question, Steps
@@ -303,11 +302,12 @@ def seal(
     algorithm = b"rsa-sha256" if isinstance(key, rsa.RSAPrivateKey) else b"ed25519-sha256"
     first = [b"i=%d; " % instance, b"a=%b; " % algorithm]
 
-    header, body = dkim.split(raw)
+    header, _ = dkim.split(raw)
     names, lines = dkim.to_sign(header, also=(b"dkim-signature",))
     if len(names) > limits.DKIM_FIELDS:
         raise BadHeader("Too many header fields to sign")
-    body_hash = base64.b64encode(hashlib.sha256(relaxed_body(body)).digest())
+    mail = Mail(raw)
+    body_hash = base64.b64encode(mail.body_hash(relaxed=True))
     listed = [b"h=" + names[0], *(b":" + name for name in names[1:]), b"; "]
     ams = _signed(
         b"ARC-Message-Signature",
@@ -315,7 +315,7 @@ def seal(
         lines,
         key,
     )
-    before = [] if cv == b"fail" else _sets_before(raw, chain.instances)  # §5.1.2: then only our own set
+    before = [] if cv == b"fail" else _sets_before(mail, chain.instances)  # §5.1.2: then only our own set
     own = [_relaxed(aar), _relaxed(ams)]
     ars = _signed(b"ARC-Seal", [*first, b"cv=%b; " % cv, *who[:2], who[2].rstrip(b" ")], [*before, *own], key)
     return b"".join(field + b"\r\n" for field in (ars, ams, aar))
@@ -332,10 +332,10 @@ def _relaxed(field: bytes) -> bytes:
     return relaxed_field(name, value)
 
 
-def _sets_before(raw: bytes, count: int) -> list[bytes]:
+def _sets_before(mail: Mail, count: int) -> list[bytes]:
     return [
         relaxed_field(name, value)
-        for each in (_sets(Mail(raw), count) if count else ())
+        for each in (_sets(mail, count) if count else ())
         for name, value in (
             each.results,
             (each.signature.name, each.signature.value),

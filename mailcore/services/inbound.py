@@ -31,6 +31,7 @@ from mailcore.services import (
     messages,
     outbound,
     queue,
+    sealing,
     senders,
     spam,
     suppressions,
@@ -69,6 +70,17 @@ class Transaction:
     verdict: Verdict | None = None
     disposition: senders.Disposition | None = None
     spam: Decision | None = None
+    # Who seals, for each tenant that passes it on to outside addresses.
+    sealers: dict[int, sealing.Sealer] = field(default_factory=dict)
+
+    @property
+    def passed_on_by(self) -> dict[int, str]:
+        """The domain in whose name each tenant passes it on: the sender's SPF does not allow us."""
+        return {
+            one.route.tenant_id: one.address.rpartition("@")[2].lower()
+            for one in self.recipients
+            if one.route.outside and one.route.tenant_id is not None
+        }
 
 
 def accept_recipient(transaction: Transaction, address: str) -> Recipient:
@@ -116,13 +128,11 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
     _number_recipients(mail)
     mails = [mail]
     tenants = list(dict.fromkeys(tenant for tenant, _ in outside))
-    # The sender's SPF does not allow us: what is sent on leaves from the alias's own domain.
-    domains = {
-        one.route.tenant_id: one.address.rpartition("@")[2].lower()
-        for one in transaction.recipients
-        if one.route.outside
-    }
-    mails += [Mail(prepared, [], mail.prefix, keep_for=(tenant, None)) for tenant in tenants]
+    domains = transaction.passed_on_by
+    mails += [
+        Mail(prepared, [], _sealed(transaction, tenant, raw, mail.prefix), keep_for=(tenant, None))
+        for tenant in tenants
+    ]
 
     def write(content_ids: list[dict[int, int]]) -> None:
         if not transaction.reverse_path:
@@ -225,6 +235,13 @@ def _prefix(transaction: Transaction, raw: bytes) -> bytes:
     )
     # A message that begins with a folded line must not continue our field (see fields.prepend).
     return prefix + b"X-Stray:" if raw[:1] in (b" ", b"\t") else prefix
+
+
+def _sealed(transaction: Transaction, tenant: int, raw: bytes, prefix: bytes) -> bytes:
+    """Our fields in front of what is passed on, with what we found out under seal."""
+    if transaction.verdict is None:
+        return prefix
+    return sealing.sealed(raw, prefix, transaction.verdict, transaction.sealers.get(tenant))
 
 
 def _number_recipients(mail: Mail) -> None:
