@@ -369,6 +369,8 @@ AUDIT_CSV_ROWS = 10_000  # of one file, which is built in memory: about 2 MB
 # --- Webmail (hostmail/webmail, mailcore/services/messages/listing.py) ------------------------------------
 
 PAGE_ROWS = 50  # of a list
+PEOPLE_ROWS = 1000  # messages looked at for addresses to complete
+PEOPLE = 300  # of these
 UNDO_URL_OCTETS = 2000  # of the address that takes a move back: some hundred scattered messages
 THREAD_ROWS = 100  # of one conversation on a page; the newest
 SEARCH_CHARS = 500  # typed into the search field

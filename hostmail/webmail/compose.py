@@ -25,6 +25,7 @@ from mailcore.models import Mailbox, Rights, Submission
 from mailcore.outside import clock
 from mailcore.secrets import random_id
 from mailcore.services import addresses, messages, outbound
+from mailcore.services.messages import listing
 
 
 @view(Rights.SEND_AS)
@@ -66,6 +67,16 @@ def reply(request: HttpRequest, place: Place, serial: int, uid: int, kind: str) 
     written_to = {one.address.lower() for one in (*mail.to, *mail.cc)}
     letter.author = next((address for address in own if address.lower() in written_to), "")
     return _page(request, place, letter)
+
+
+@view(Rights.SEND_AS)
+def people(request: HttpRequest, place: Place) -> JsonResponse:
+    """Whom this mailbox knows, for the address fields: text is how one stands in them."""
+    known = [
+        {"name": name, "address": address, "text": format_address(name, address)}
+        for name, address in listing.correspondents(place.mailbox.pk)
+    ]
+    return JsonResponse({"people": known})
 
 
 def _pair(text: str) -> tuple[int, int] | None:

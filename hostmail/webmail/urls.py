@@ -23,6 +23,7 @@ urlpatterns = [
     path("<str:mailbox>/", listing.mailbox, name="mailbox"),
     path("<str:mailbox>/live/", live.events, name="live"),
     path("<str:mailbox>/folders/", acting.folders_page, name="folders"),
+    path("<str:mailbox>/people/", compose.people, name="people"),
     path("<str:mailbox>/undo/", acting.undo, name="undo"),
     path("<str:mailbox>/compose/", compose.compose, name="compose"),
     path(_FOLDER, listing.folder, name="folder"),

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from mailcore import limits
 from mailcore.message import display, flags
+from mailcore.message.address import parse_list
 from mailcore.services import sql, textindex
 from mailcore.services.messages.read import raws_of
 
@@ -134,6 +136,30 @@ def thread(mailbox_id: int, opened: Listed) -> list[Listed]:
 def _name(row: Listed) -> tuple[str, str, str] | int:
     """What two entries of one mail have in common; a sender may choose a Message-ID, but not all of this."""
     return (row.message_id, row.from_text, row.subject) if row.message_id else row.email_id
+
+
+def correspondents(mailbox_id: int) -> list[tuple[str, str]]:
+    """(name, address) of those a mailbox lately wrote to or heard from, the likeliest first.
+
+    Of the newest limits.PEOPLE_ROWS messages outside junk and trash, at most limits.PEOPLE. Who was written
+    to counts more than who wrote; the newest name of an address that has one stands.
+    """
+    names: dict[str, tuple[str, str]] = {}
+    weights: dict[str, int] = {}
+    for row in islice(_rows(mailbox_id, None, None), limits.PEOPLE_ROWS):
+        is_ours = row.folder_role in ("sent", "drafts")
+        before: list[str] = []  # these texts have names without quotes: "Baker, Bob <bob@example.org>"
+        for one in parse_list(row.to_text if is_ours else row.from_text):
+            if not one.domain:
+                before.append(one.name or one.local)
+                continue
+            name, before = ", ".join([*before, one.name]) if one.name else "", []
+            key = one.address.casefold()
+            if not names.get(key, ("",))[0]:
+                names[key] = name, one.address
+            weights[key] = weights.get(key, 0) + (5 if is_ours else 1)
+    ranked = sorted(names, key=lambda key: -weights[key])
+    return [names[key] for key in ranked[: limits.PEOPLE]]
 
 
 # --- Search ----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from django.test import Client
 
 from mailcore.services import messages
 from tests.cast import Cast
-from tests.hostmail.webmail.test_webmail import compose_url, hidden, letter, rows, signed_in
+from tests.hostmail.webmail.test_webmail import compose_url, file, hidden, letter, mail, rows, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -131,3 +131,21 @@ def test_a_draft_keeps_its_formatting(cast: Cast) -> None:
     assert "onerror" not in page
     plain = autosave(client, cast.alice, body="Dear Bob", draft=saved["draft"])
     assert "data-html" not in client.get(plain["url"]).text
+
+
+# --- Addresses ------------------------------------------------------------------------------------------
+
+
+def test_completes_addresses_of_those_written_to_before_those_who_wrote(cast: Cast) -> None:
+    client = signed_in(cast.alice)
+    for number in (1, 2):
+        file(cast.alice, mail("Hello", number))
+    file(cast.alice, mail("Buy", 3).replace(b"carol@", b"spam@"), "junk")
+    client.post(compose_url(cast.alice), letter(cast.alice, to='"Baker, Bob" <bob@acme.test>'))
+    url = compose_url(cast.alice).replace("compose", "people")
+    found = client.get(url).json()["people"]
+    assert found == [
+        {"name": "Baker, Bob", "address": "bob@acme.test", "text": '"Baker, Bob" <bob@acme.test>'},
+        {"name": "Carol", "address": "carol@example.net", "text": "Carol <carol@example.net>"},
+    ]
+    assert signed_in(cast.charlie).get(url).status_code == 404
