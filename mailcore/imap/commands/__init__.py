@@ -16,6 +16,7 @@ from mailcore.imap.commands import (
     idle,
     listing,
     metadata,
+    multisearch,
     quota,
     replace,
     select,
@@ -77,6 +78,7 @@ _SPECS = (
         on_loop=search.from_memory,
         names_seqs=search.names_seqs,
     ),
+    Spec("ESEARCH", LOGGED_IN, "7377 §2", multisearch.esearch, names_seqs=search.names_seqs),
     Spec("SORT", State.SELECTED, "5256 §3", sort.sort, uses_seqs=True),
     Spec("UID SORT", State.SELECTED, "5256 §3", sort.sort, names_seqs=search.names_seqs),
     Spec("THREAD", State.SELECTED, "5256 §3", thread.thread, uses_seqs=True),
@@ -100,7 +102,7 @@ _AFTER_LOGIN = (
     "SPECIAL-USE", "QUOTA", "QUOTA=RES-STORAGE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE",
     "ESEARCH", "SORT", "CREATE-SPECIAL-USE", "METADATA", "LIST-METADATA", "CONDSTORE",
     "QRESYNC", "SEARCHRES", "WITHIN", "SAVEDATE", "PREVIEW", "OBJECTID", "PARTIAL",
-    "UIDONLY", "UTF8=ACCEPT",
+    "UIDONLY", "UTF8=ACCEPT", "MULTISEARCH",
     "ACL", "RIGHTS=texk", "LIST-MYRIGHTS",
 )  # fmt: skip
 

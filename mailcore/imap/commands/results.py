@@ -14,11 +14,18 @@ from mailcore.imap.wire.values import Modifier, Partial
 
 
 def answer(
-    tag: bytes, returns: tuple[Modifier, ...], numbers: Sequence[int], *, uid: bool, modseq: int = 0
+    tag: bytes,
+    returns: tuple[Modifier, ...],
+    numbers: Sequence[int],
+    *,
+    uid: bool,
+    modseq: int = 0,
+    place: responses.Place | None = None,
 ) -> bytes:
     """The ESEARCH line for numbers (uids if uid). RETURN () asks for ALL; nothing found has COUNT only.
 
-    modseq is that of what is returned, if the search asked about modseqs (RFC 4731 §3.2).
+    modseq is that of what is returned, if the search asked about modseqs (RFC 4731 §3.2); place where it was
+    found, if that has to be said (RFC 7377).
     """
     wanted = dict(returns) or {"ALL": None}
     data: list[tuple[bytes, bytes]] = []
@@ -36,7 +43,7 @@ def answer(
         data.append((b"PARTIAL", b"(%b %b)" % (part.text, seqset.compact(some) if some else b"NIL")))
     if modseq:
         data.append((b"MODSEQ", b"%d" % modseq))
-    return responses.esearch(tag, data, uid=uid)
+    return responses.esearch(tag, data, uid=uid, place=place)
 
 
 def returned(returns: tuple[Modifier, ...] | None, found: Sequence[int]) -> Sequence[int]:

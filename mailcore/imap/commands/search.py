@@ -31,7 +31,7 @@ from mailcore.imap.wire.keys import (
     Numbered,
     Or,
 )
-from mailcore.imap.wire.values import Search, Sort, Thread
+from mailcore.imap.wire.values import MultiSearch, Search, Sort, Thread
 from mailcore.message import flags as system_flags
 from mailcore.outside import clock
 from mailcore.services import textindex
@@ -88,7 +88,7 @@ def youngest(view: View, key: Key, places: Sequence[int]) -> int:
     return max([view.modseq_of(view.shown[at]) for at in places], default=0) if asks_modseq(key) else 0
 
 
-def names_seqs(command: Search | Sort | Thread) -> bool:
+def names_seqs(command: Search | MultiSearch | Sort | Thread) -> bool:
     """Whether messages are searched for by sequence number: then none may go before the answer is whole."""
     return any(isinstance(leaf, Numbered) and not leaf.uid for leaf in _leaves(command.key))
 

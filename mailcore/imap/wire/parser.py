@@ -28,6 +28,7 @@ from mailcore.imap.wire import (
     acl_arguments,
     append_arguments,
     fetch_items,
+    mailbox_filters,
     metadata_arguments,
     modseqs,
     partial,
@@ -48,11 +49,13 @@ from mailcore.imap.wire.values import (
     Enable,
     Fetch,
     FetchItem,
+    Folders,
     GetQuota,
     Id,
     List,
     Login,
     Modifier,
+    MultiSearch,
     OnFolder,
     Rename,
     Search,
@@ -433,6 +436,16 @@ def _search(tag: bytes, name: str, cursor: Cursor) -> Search:
         raise
 
 
+def _esearch(tag: bytes, name: str, cursor: Cursor) -> MultiSearch:
+    """RFC 7377 §4; it defines no scope options."""
+    sources: tuple[Folders, ...] = (Folders("SELECTED"),)
+    if cursor.text[cursor.pos : cursor.pos + 5].upper() == b" IN (":
+        cursor.pos += 4
+        sources = mailbox_filters.several(cursor)
+    found = _search(tag, name, cursor)
+    return MultiSearch(tag, name, sources, found.key, found.returns)
+
+
 # --- Options in parentheses (RFC 4466 §2) --------------------------------------------------------------
 
 
@@ -477,6 +490,7 @@ COMMANDS: Final[dict[str, Reader | None]] = {
     **dict.fromkeys(("COPY", "UID COPY", "MOVE", "UID MOVE"), _copy),
     "UID EXPUNGE": _uid_expunge,
     **dict.fromkeys(("SEARCH", "UID SEARCH"), _search),
+    "ESEARCH": _esearch,
     **dict.fromkeys(("SORT", "UID SORT"), sort_arguments.sort),
     **dict.fromkeys(("THREAD", "UID THREAD"), sort_arguments.thread),
 }

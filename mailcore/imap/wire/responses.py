@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from mailcore.imap.wire import seqset, utf7
 from mailcore.imap.wire.seqset import Ranges
@@ -263,10 +263,19 @@ def _numbers(numbers: Iterable[int], modseq: int) -> bytes:
     return (f"{found} (MODSEQ {modseq})" if modseq else found).encode("ascii") + b"\r\n"
 
 
-def esearch(tag: bytes, data: Iterable[tuple[bytes, bytes]], *, uid: bool) -> bytes:
-    """ESEARCH, RFC 4731 §3.1: pairs of a name and its value, perhaps none."""
+Place: TypeAlias = tuple[str, int, bool]  # a folder's name, its uidvalidity, whether the client knows UTF-8
+
+
+def esearch(
+    tag: bytes, data: Iterable[tuple[bytes, bytes]], *, uid: bool, place: Place | None = None
+) -> bytes:
+    """ESEARCH, RFC 4731 §3.1: pairs of a name and its value, perhaps none. place: RFC 7377 §2.1."""
     found = b"".join(b" %b %b" % pair for pair in data)
-    return b'* ESEARCH (TAG "%b")%b%b\r\n' % (tag, b" UID" if uid else b"", found)
+    where = b""
+    if place is not None:
+        name, uidvalidity, utf8 = place
+        where = b" MAILBOX %b UIDVALIDITY %d" % (folder(name, utf8=utf8), uidvalidity)
+    return b'* ESEARCH (TAG "%b"%b)%b%b\r\n' % (tag, where, b" UID" if uid else b"", found)
 
 
 def id_(fields: Iterable[tuple[str, str | None]]) -> bytes:

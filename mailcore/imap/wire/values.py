@@ -393,6 +393,23 @@ class Search(NamedTuple):
         return self.name.startswith("UID ")
 
 
+class Folders(NamedTuple):
+    """Which folders are meant (RFC 5465 §6, RFC 7377 §2.2). names: of SUBTREE, SUBTREE-ONE and MAILBOXES."""
+
+    kind: str
+    names: tuple[str, ...] = ()
+
+
+class MultiSearch(NamedTuple):
+    """ESEARCH (RFC 7377). returns as in Search."""
+
+    tag: bytes
+    name: str
+    sources: tuple[Folders, ...]
+    key: Key
+    returns: tuple[Modifier, ...] | None = None
+
+
 Command: TypeAlias = (
     Simple
     | Id
@@ -413,6 +430,7 @@ Command: TypeAlias = (
     | Copy
     | UidExpunge
     | Search
+    | MultiSearch
     | Sort
     | Thread
     | OnIdentifier
