@@ -15,10 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hostmail.webmail import query
-from hostmail.webmail.place import Place, label_of, mailboxes_of, shared_with, view
+from hostmail.webmail.place import FolderLink, Place, label_of, mailboxes_of, shared_with, view
 from mailcore import limits
 from mailcore.message import flags
 from mailcore.message.address import parse_list
+from mailcore.models import Right
 from mailcore.outside import clock
 from mailcore.services.messages import FolderState, listing
 from mailcore.services.messages.listing import Found, Listed
@@ -84,12 +85,13 @@ def context(
     """What every page beside a list needs."""
     asked = Asked.of(request)
     here = place.url("folder", state.object_serial)
-    links = place.links()
+    tree = place.tree()
     made = {
         "place": place,
         "mailboxes": mailboxes_of(request),
         "shared": shared_with(request),
-        "folders": links,
+        "tree": tree,
+        "folders": tree.links(),
         "state": state,
         "label": label_of(state),
         "here": here,
@@ -98,11 +100,16 @@ def context(
         "query_string": asked.text(),
         "page_url": here + asked.text(),
         "back": here + asked.text(),
-        "targets": links,
+        "targets": targets(place),
     }
     if asked.query:
         return made | _searched(place, state, asked, here, opened)
     return made | _paged(place, state, asked, here, opened)
+
+
+def targets(place: Place) -> list[FolderLink]:
+    """Where messages may be moved."""
+    return [link for link in place.links() if place.may(link.state, Right.INSERT)]
 
 
 def _paged(

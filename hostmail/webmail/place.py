@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mailcore.errors import Forbidden, NotFound
-from mailcore.models import Access, Mailbox, Right, Rights
+from mailcore.models import ALL_RIGHTS, Access, Mailbox, Right, Rights
 from mailcore.services import guests as guests_service
 from mailcore.services import messages, sharing
 from mailcore.services.messages import FolderState, listing
@@ -75,6 +75,12 @@ class Place:
     def may_manage(self) -> bool:
         """Whether this person makes, renames and removes folders here."""
         return self.guest is None and self.may_write
+
+    def tree(self) -> Place:
+        """Whose folders stand beside the list: of a guest, their own mailbox's."""
+        if self.home is None:
+            return self
+        return Place(self.home, int(ALL_RIGHTS), messages.folder_rows(self.home.pk))
 
     def look_again(self) -> None:
         """Read the counters of the folders anew."""
@@ -146,7 +152,7 @@ def _parents(name: str) -> list[str]:
 
 def label_of(state: FolderState) -> str:
     """A folder's name for people."""
-    return _("Inbox") if state.role == "inbox" else state.name.rpartition("/")[2]
+    return _("Inbox") if state.name == "INBOX" else state.name.rpartition("/")[2]
 
 
 def view(needs: Rights = Rights.READ, *, guests: bool = False) -> Callable[[Any], Any]:

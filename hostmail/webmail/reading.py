@@ -52,7 +52,7 @@ def message(request: HttpRequest, place: Place, serial: int, uid: int) -> HttpRe
     if request.headers.get("HX-Target") == "reading":
         asked = lists.Asked.of(request)
         back = place.url("folder", serial) + asked.text()
-        shown |= {"place": place, "state": state, "targets": place.links(), "back": back}
+        shown |= {"place": place, "state": state, "targets": lists.targets(place), "back": back}
         return render(request, "webmail/_reading.html", shown | {"query_string": asked.text()})
     return render(request, "webmail/message.html", lists.context(request, place, state, row) | shown)
 

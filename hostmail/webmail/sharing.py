@@ -52,19 +52,23 @@ def share(request: HttpRequest, place: Place, serial: int) -> HttpResponse:
 def _change(request: HttpRequest, found: sharing.Open, name: str) -> str:
     if request.POST.get("action") == "remove":
         sharing.give(found, name, Right(0), actor=request.user)  # type: ignore[arg-type]
-        return _("%s has no access any more.") % name
+        return _("%s has no access any more.") % _label(name)
     meant = folder_rights.WORDS.get(request.POST.get("word", ""))
     if meant is None:
         raise BadValue
     sharing.give(found, name, meant, actor=request.user)  # type: ignore[arg-type]
-    return _("%s has access now.") % name
+    return _("%s has access now.") % _label(name)
+
+
+def _label(identifier: str) -> str:
+    return _("Everybody here") if identifier.casefold() == sharing.ANYONE else identifier
 
 
 def _shown(entry: sharing.Entry) -> dict[str, Any]:
     word = folder_rights.word_of(entry.rights)
     return {
         "who": entry.identifier,
-        "label": _("everybody here") if entry.identifier == sharing.ANYONE else entry.identifier,
+        "label": _label(entry.identifier),
         "word": word,
         # What a mail program has put together otherwise.
         "other": "" if word else folder_rights.letters(entry.rights),

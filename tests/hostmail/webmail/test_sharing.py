@@ -105,6 +105,9 @@ def test_a_guest_sees_that_folder_and_nothing_else(cast, plans):
     page = bob.get(url(box, plans)).text
     assert f"Deal {plans}" in page
     assert "Deal inbox" not in page
+    # Beside it stand the folders of their own mailbox, from which they write.
+    assert f"/mail/{cast.bob.mailbox.public_id}/compose/" in page
+    assert url(cast.bob.mailbox, folders.by_role(cast.bob.mailbox.pk, "inbox")) in page
     assert bob.get(f"/mail/{box.public_id}/", follow=True).status_code == 200
     opened = bob.get(url(box, plans, "1/")).text
     assert f"Secret text {plans}" in opened
