@@ -236,8 +236,8 @@ GROUP_MEMBERS = 1_000
 GROUP_NAME_CHARS = 64
 METADATA_ENTRY_OCTETS = 255  # a name
 METADATA_VALUE_OCTETS = 32 * 1024  # less than a literal may have (IMAP_LITERAL_OCTETS)
-METADATA_ENTRIES = 1_000  # in one mailbox, all folders and people together
-METADATA_OCTETS = 4 * 1024 * 1024  # of the values of one mailbox
+METADATA_ENTRIES = 1_000  # in one mailbox, all folders: of one person and what is shared
+METADATA_OCTETS = 4 * 1024 * 1024  # of their values
 
 # --- SMTP in (mailcore/smtp) ----------------------------------------------------------------------------
 

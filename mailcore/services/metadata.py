@@ -74,9 +74,11 @@ def change(mailbox_id: int, user_id: int, folder_id: int, entries: Mapping[str, 
                     " VALUES (%s, %s, %s, %s, %s)",
                     (mailbox_id, folder_id, owner, entry, value),
                 )
+        # What guests keep privately beside a shared folder takes no room from its owner, nor from each other.
         count, octets = sql.row(
-            "SELECT count(*), coalesce(sum(length(value)), 0) FROM metadata WHERE mailbox_id = %s",
-            (mailbox_id,),
+            "SELECT count(*), coalesce(sum(length(value)), 0) FROM metadata"
+            " WHERE mailbox_id = %s AND user_id IN (0, %s)",
+            (mailbox_id, user_id),
         ) or (0, 0)
         if count > limits.METADATA_ENTRIES or octets > limits.METADATA_OCTETS:
             raise TooMuchMetadata

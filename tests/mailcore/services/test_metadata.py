@@ -1,6 +1,7 @@
 import pytest
 
-from mailcore.errors import BadMetadata, Forbidden, NotFound
+from mailcore import limits
+from mailcore.errors import BadMetadata, Forbidden, NotFound, TooMuchMetadata
 from mailcore.models import Mailbox, Metadata, Rights
 from mailcore.services import folders, mailboxes, metadata, users
 from tests.cast import Cast, make_mailbox
@@ -66,3 +67,16 @@ def test_everything_goes_with_the_mailbox(cast):
     metadata.change(cast.bob.mailbox.pk, cast.bob.user.pk, 0, {"/private/a": b"1"})
     Mailbox.objects.filter(pk=cast.bob.mailbox.pk).delete()
     assert not Metadata.objects.exists()
+
+
+def test_one_persons_entries_take_no_room_from_anothers(cast, monkeypatch):
+    monkeypatch.setattr(limits, "METADATA_ENTRIES", 2)
+    box = cast.alice.mailbox.pk
+    inbox = folders.find(box, "INBOX").folder_id
+    mine, theirs = cast.alice.user.pk, cast.bob.user.pk
+    metadata.change(box, theirs, inbox, {"/private/a": b"1", "/private/b": b"1"})
+    metadata.change(box, mine, inbox, {"/private/a": b"1", "/private/b": b"1"})
+    with pytest.raises(TooMuchMetadata):
+        metadata.change(box, theirs, inbox, {"/private/c": b"1"})
+    with pytest.raises(TooMuchMetadata):
+        metadata.change(box, mine, inbox, {"/shared/c": b"1"})

@@ -10,7 +10,7 @@ from mailcore.errors import (
     NotFound,
 )
 from mailcore.models import EVERY_RIGHT, Folder, FolderRight, MailboxGroup, Right, Rights
-from mailcore.services import folders, mailboxes, sharing, tenants
+from mailcore.services import closing, folders, mailboxes, sharing, tenants
 from mailcore.services.rights import from_letters, letters, of_mailbox
 from mailcore.services.sharing import Who
 from tests.cast import Cast, make_mailbox, make_person
@@ -248,6 +248,9 @@ def test_who_is_suspended_or_gone_is_not_there(cast):
     mailboxes.remove(cast.alice.mailbox, actor=None)
     assert names(cast.bob) == []
     assert not FolderRight.objects.filter(grantee=cast.alice.mailbox).exists()
+    assert FolderRight.objects.exists()
+    closing.finish()
+    assert not FolderRight.objects.exists()
     assert not group.members.exists()
 
 
