@@ -3,7 +3,10 @@
 import functools
 from itertools import zip_longest
 
-from mailcore.errors import MailError
+from mailcore import limits
+from mailcore.errors import MailError, NoRecords
+from mailcore.filters import blocklists, spam, status
+from mailcore.filters.header import oddities
 from mailcore.imap.wire import parser, receiver, seqset, utf7
 from mailcore.imap.wire.grammar import BadSyntax
 from mailcore.imap.wire.parser import BadCharset
@@ -11,6 +14,8 @@ from mailcore.message import address, fields, sanitize
 from mailcore.message.index import index
 from mailcore.message.parts import parse_table
 from mailcore.pop3 import wire as pop3
+from mailcore.senderauth import arc, authres, dkim, sender
+from mailcore.senderauth.questions import both
 from tests.fuzz import LARGEST, Target
 from tests.messages import corpus, zoo
 from tests.messages import wire as structure
@@ -159,6 +164,63 @@ def receive_pop3(raw: bytes) -> None:
     assert pop3.stuffed(raw).endswith(b".\r\n")
 
 
+@functools.cache
+def signed_mails() -> tuple[bytes, ...]:
+    """Mails with signatures and chains, the records that judge them in fields of their own."""
+    key = dkim.load_key(dkim.generate_key("ed25519"))
+    texts = [
+        dkim.public_record(key),
+        "v=spf1 include:a.test a:%{d1r-}.%{h}._x mx/24//64 ptr exists:%{ir}.%{v}.x ip6:2001:db8::/32 exp=e.x",
+        "v=spf1 redirect=b.test",
+        "v=DMARC1; p=reject; sp=none; np=quarantine; adkim=s; t=y; psd=n",
+    ]
+    raw = b"From: Ann <a@b.test>, x@c.test\r\nSubject: =?utf-8?q?x?=\r\n\r\nbody  \r\n\r\n"
+    made = [raw]
+    for _ in range(2):
+        raw = dkim.sign(raw, domain="b.test", keys=[("k", key)], timestamp=1) + raw
+        seal = arc.seal(
+            raw,
+            arc.NO_CHAIN,
+            results=b"b.test; spf=pass",
+            domain="b.test",
+            selector="k",
+            key=key,
+            timestamp=1,
+        )
+        raw = seal + raw
+        made.append(raw)
+    return tuple(f"X-Text: {text}\r\n".encode() + mail for text in texts for mail in made)
+
+
+def judge_sender(raw: bytes) -> None:
+    """Any mail has a verdict, whatever DNS says; what tells of it stands in whole fields of bounded size."""
+    texts = [value.decode("utf-8", "replace").strip() for value in fields.get_raw(raw, "x-text")]
+    header, _ = fields.split(raw)
+    mail_from = f"x@{texts[0][:40]}" if texts else ""
+    told = {"peer": "2001:db8::7", "mail_from": mail_from, "helo": raw[:60].decode("latin-1")}
+    steps = both(
+        sender.judge(sender.read(raw, now=5), header=header, receiver="mx.test", now=5, **told),
+        blocklists.check("2001:db8::7", [blocklists.BlockList("bad.test", 1.0)]),
+    )
+    answers = {"TXT": texts, "PTR": ["a.test", "b.test"], "MX": ["10 a.test"], "AAAA": ["2001:db8::7"]}
+    asked = next(steps)
+    try:
+        while True:
+            asked = steps.send([answers.get(question.type) or NoRecords() for question in asked])
+    except StopIteration as done:
+        verdict, listed = done.value
+    decision = spam.decide(
+        spam.reasons(verdict, oddities(header), listed=listed, own=True), spam.Thresholds(5)
+    )
+    written = authres.field("mx.test", verdict) + status.fields(decision)
+    assert len(written) <= 2 * limits.AUTHRES_OCTETS
+    for line in written.split(b"\r\n")[:-1]:
+        assert len(line) <= 998
+        assert not set(line) & {10, 13, 0}
+    assert written.count(b"\r\n\t") + 2 <= written.count(b"\r\n") <= written.count(b"\r\n\t") + 3
+    decision.sentence()
+
+
 TARGETS = {
     target.name: target
     for target in (
@@ -170,5 +232,6 @@ TARGETS = {
         Target("utf7", name_folders, [b"INBOX", b"&AGEA4g-/b", b"a&-b"]),
         Target("seqset", read_sequence_sets, [b"1:*", b"1,3,5:9", b"*:4294967295"]),
         Target("pop3", receive_pop3, POP3_LINES),
+        Target("sender", judge_sender, signed_mails()),
     )
 }
