@@ -315,6 +315,9 @@ DSN_TRACES = 5  # of our own Received fields in a mail that came back: one is ou
 
 # --- The API (hostmail/api) -----------------------------------------------------------------------------
 
+CONFIRM_DAYS = 7  # the link to confirm where an alias leads
+CONFIRM_PAUSE_SECONDS = 600  # before the same address is asked again
+CONFIRM_MAILS = 100  # asked in a day by one tenant
 WEBHOOKS = 10  # of one tenant
 WEBHOOK_URL_CHARS = 500
 WEBHOOK_SECONDS = 10  # one whole post

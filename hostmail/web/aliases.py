@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from hostmail import confirmations
 from hostmail.web import place
 from mailcore import limits
 from mailcore.errors import MailError
@@ -76,11 +77,13 @@ def add(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     def create(data: dict[str, Any]) -> Address:
         address = data["address"].strip()
         return addresses.add_alias(
-            tenant, address.removeprefix("*"), data["targets"], description=data["description"], actor=actor
-        )
+            tenant, address.removeprefix("*"), data["targets"], description=data["description"], asks=True,
+            actor=actor,
+        )  # fmt: skip
 
     if request.method == "POST" and (made := place.try_form(form, create)):
         messages.success(request, _("%s is ready.") % made)
+        _ask(request, made)
         return redirect("web:aliases", tenant.slug)
     back = reverse("web:aliases", args=[tenant.slug])
     return place.form_page(request, tenant, form, title=_("Add an alias"), label=_("Add alias"), back=back)
@@ -95,16 +98,37 @@ def edit(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
 
     def work(data: dict[str, Any]) -> bool:
         if sorted(data["targets"]) != lines.split("\n"):
-            addresses.set_targets(alias, data["targets"], actor=actor)
+            addresses.set_targets(alias, data["targets"], asks=True, actor=actor)
         if data["description"] != alias.description:
             addresses.describe(alias, data["description"], actor=actor)
         return True
 
     if request.method == "POST" and place.try_form(form, work):
         messages.success(request, _("Saved."))
+        _ask(request, alias)
         return redirect("web:aliases", tenant.slug)
     back = reverse("web:aliases", args=[tenant.slug])
     return place.form_page(request, tenant, form, title=str(alias), label=_("Save"), back=back)
+
+
+def _ask(request: HttpRequest, alias: Address) -> None:
+    """Ask those outside who have not said yes, and say whom."""
+    try:
+        asked = confirmations.ask(alias)
+    except MailError as error:
+        messages.error(request, error.public)
+        return
+    if asked:
+        names = ", ".join(asked[:5])
+        messages.info(request, _("Nothing goes there before they agree by the link we sent: %s") % names)
+
+
+@place.for_admins
+@require_POST
+def ask(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    """Ask again."""
+    _ask(request, _alias(request, tenant, public_id))
+    return redirect("web:aliases", tenant.slug)
 
 
 @place.for_admins
@@ -145,6 +169,7 @@ routes = [
     path("o/<slug:slug>/aliases/", listing, name="aliases"),
     path("o/<slug:slug>/aliases/add/", add, name="alias_add"),
     path("o/<slug:slug>/aliases/<slug:public_id>/", edit, name="alias"),
+    path("o/<slug:slug>/aliases/<slug:public_id>/ask/", ask, name="alias_ask"),
     path("o/<slug:slug>/aliases/<slug:public_id>/switch/", switch, name="alias_switch"),
     path("o/<slug:slug>/aliases/<slug:public_id>/remove/", remove, name="alias_remove"),
 ]

@@ -4,6 +4,7 @@ from hostmail.web import (
     access,
     aliases,
     audit,
+    confirmations,
     domains,
     events,
     groups,
@@ -21,5 +22,5 @@ app_name = "web"
 urlpatterns = [
     *overview.routes, *domains.routes, *mailboxes.routes, *access.routes, *aliases.routes, *groups.routes,
     *members.routes, *events.routes, *audit.routes, *tokens.routes, *passwords.routes, *recovery.routes,
-    *suppressions.routes, *webhooks.routes,
+    *suppressions.routes, *webhooks.routes, *confirmations.routes,
 ]  # fmt: skip

@@ -62,6 +62,11 @@ class Address(models.Model):
         return self.mailbox_id is None
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether a target outside has not been confirmed yet."""
+        return any(target.is_waiting for target in self.targets.all())
+
+    @property
     def is_catch_all(self) -> bool:
         return self.local_part == ""
 
@@ -71,6 +76,9 @@ class AliasTarget(models.Model):
 
     address = models.ForeignKey(Address, on_delete=models.CASCADE, related_name="targets")
     target = models.CharField(_("target"), max_length=320)
+    # Nothing goes there before whoever reads it has said yes; and when they were asked last.
+    is_waiting = models.BooleanField(default=False, db_default=False)
+    asked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "alias_target"

@@ -209,10 +209,17 @@ def domain_of(tenant: Tenant, name: str) -> Domain:
 
 
 def add_alias(
-    tenant: Tenant, address: str, targets: Sequence[str], *, description: str = "", actor: User | None
+    tenant: Tenant,
+    address: str,
+    targets: Sequence[str],
+    *,
+    description: str = "",
+    asks: bool = False,
+    actor: User | None,
 ) -> Address:
     """Make address lead to targets: addresses here or outside. "@example.org" makes a catch-all.
 
+    asks: nothing goes to a target outside before it is confirmed (services.confirmations).
     Raises BadAddress, BadValue, NotFound (domain), AlreadyExists.
     """
     path = parse(address)
@@ -222,21 +229,42 @@ def add_alias(
         made = Address.objects.create(
             tenant=tenant, domain=domain, local_part=path.local, description=description[:200]
         )
-        AliasTarget.objects.bulk_create([AliasTarget(address=made, target=target) for target in wanted])
+        _add_targets(made, wanted, asks)
         audit.record(actor, "address.add", made, data={"targets": wanted[:20]})
     return made
 
 
-def set_targets(address: Address, targets: Sequence[str], *, actor: User | None) -> Address:
-    """Replace where an alias leads. Raises BadAddress, BadValue, NotAllowedNow for what is no alias."""
+def set_targets(
+    address: Address, targets: Sequence[str], *, asks: bool = False, actor: User | None
+) -> Address:
+    """Replace where an alias leads; a target that stays is not asked again.
+
+    Raises BadAddress, BadValue, NotAllowedNow for what is no alias.
+    """
     if not address.is_alias:
         raise NotAllowedNow("That address belongs to a mailbox and has no targets")
     wanted = _check_targets(Path(address.local_part, address.domain.name), targets)
     with races.change():
-        address.targets.all().delete()
-        AliasTarget.objects.bulk_create([AliasTarget(address=address, target=target) for target in wanted])
+        address.targets.exclude(target__in=wanted).delete()
+        kept = set(address.targets.values_list("target", flat=True))
+        _add_targets(address, [target for target in wanted if target not in kept], asks)
         audit.record(actor, "address.targets", address, data={"targets": wanted[:20]})
     return address
+
+
+def _add_targets(address: Address, targets: Sequence[str], asks: bool) -> None:
+    waiting = _unconfirmed(address.tenant_id, targets) if asks else set()
+    AliasTarget.objects.bulk_create(
+        [AliasTarget(address=address, target=target, is_waiting=target in waiting) for target in targets]
+    )
+
+
+def _unconfirmed(tenant_id: int, targets: Sequence[str]) -> set[str]:
+    """Those of targets that are not the tenant's own, and that none of its aliases leads to already."""
+    paths = {parse_path(target): target for target in targets}
+    foreign = {paths[path] for path, found in find(list(paths)).items() if found.tenant_id != tenant_id}
+    known = AliasTarget.objects.filter(address__tenant_id=tenant_id, is_waiting=False, target__in=foreign)
+    return foreign - set(known.values_list("target", flat=True))
 
 
 def describe(address: Address, description: str, *, actor: User | None) -> Address:

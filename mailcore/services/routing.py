@@ -259,7 +259,8 @@ class _Expansion:
             return [
                 row[0]
                 for row in sql.rows(
-                    "SELECT target FROM alias_target WHERE address_id = %s ORDER BY id", (found.pk,)
+                    "SELECT target FROM alias_target WHERE address_id = %s AND NOT is_waiting ORDER BY id",
+                    (found.pk,),
                 )
             ]
         return []

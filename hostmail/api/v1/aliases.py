@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from hostmail import confirmations
 from hostmail.api.base import Shows, Strict
 from mailcore.models import Address
 from mailcore.services import addresses
@@ -18,14 +19,23 @@ class AliasShown(serializers.ModelSerializer[Address]):
     tenant = serializers.CharField(source="tenant.slug", read_only=True)
     address = serializers.CharField(source="__str__", read_only=True)
     targets = serializers.SerializerMethodField()
+    unconfirmed = serializers.SerializerMethodField(
+        help_text="Targets outside that have not agreed yet: nothing goes there"
+    )
 
     class Meta:
         model = Address
-        fields = ("id", "address", "targets", "description", "is_enabled", "tenant", "created_at")
+        fields = (
+            "id", "address", "targets", "unconfirmed", "description", "is_enabled", "tenant", "created_at",
+        )  # fmt: skip
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_targets(self, alias: Address) -> list[str]:
         return [row.target for row in alias.targets.all()]
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_unconfirmed(self, alias: Address) -> list[str]:
+        return [row.target for row in alias.targets.all() if row.is_waiting]
 
 
 class AliasAdded(Strict):
@@ -60,8 +70,10 @@ class Aliases(Shows):
             asked["address"],
             asked["targets"],
             description=asked.get("description", ""),
+            asks=True,
             actor=self.person,
         )
+        confirmations.ask(made)
         return self.answer(self.get_queryset().get(pk=made.pk), 201)
 
     @extend_schema(request=AliasChanged, responses=AliasShown)
@@ -69,7 +81,8 @@ class Aliases(Shows):
         alias: Address = self.get_object()
         asked = self.valid(AliasChanged)
         if "targets" in asked:
-            addresses.set_targets(alias, asked["targets"], actor=self.person)
+            addresses.set_targets(alias, asked["targets"], asks=True, actor=self.person)
+            confirmations.ask(alias)
         if "description" in asked:
             addresses.describe(alias, asked["description"], actor=self.person)
         if "is_enabled" in asked:
