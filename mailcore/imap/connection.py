@@ -52,9 +52,9 @@ class Connection(asyncio.Protocol):
     """One client. All of it runs on the event loop, except the turns of a command in a thread."""
 
     __slots__ = (
-        "bell", "commands", "compression", "imap", "in_hand", "is_busy", "is_closing", "is_eof", "is_leaving",
-        "is_long", "is_reading", "is_rung", "last_active", "looked_at", "on_loop", "opened_at", "out",
-        "out_octets", "peer", "receiver", "request", "running", "session", "stalled_at", "transport",
+        "bell", "commands", "compression", "counted", "imap", "in_hand", "is_busy", "is_closing", "is_eof",
+        "is_leaving", "is_long", "is_reading", "is_rung", "last_active", "looked_at", "on_loop", "opened_at",
+        "out", "out_octets", "peer", "receiver", "request", "running", "session", "stalled_at", "transport",
     )  # fmt: skip
 
     def __init__(self, imap: Imap, *, is_tls: bool) -> None:
@@ -78,6 +78,7 @@ class Connection(asyncio.Protocol):
         self.out_octets = 0
         self.in_hand = 0  # octets of a command being received, counted in imap.octets
         self.commands = 0
+        self.counted = 0  # the mailbox it counts for, 0: it has none
         self.bell: doorbell.Handle | None = None
         self.is_rung = False
         self.is_reading = True
@@ -313,9 +314,11 @@ class Connection(asyncio.Protocol):
         session = self.session
         self.running, self.request, self.is_long = None, None, False
         self._hang_bell()
-        if session.login is not None and self.receiver.limits is receiver.BEFORE_LOGIN:
-            self.receiver.limits = self.imap.after_login
-            self.imap.by_mailbox[session.login.mailbox_id] += 1
+        mailbox_id = session.login.mailbox_id if session.login is not None else 0
+        if mailbox_id != self.counted:
+            self.imap.count(self, mailbox_id)
+            self.receiver.limits = self.imap.after_login if mailbox_id else receiver.BEFORE_LOGIN
+            self.commands, self.opened_at = 0, monotonic()
         if session.state is State.LOGOUT:
             self._close()
         elif session.failures >= limits.IMAP_ERRORS:

@@ -103,9 +103,15 @@ class Imap:
             return
         self.open.discard(connection)
         _discount(self.by_address, connection.peer)
-        login = connection.session.login
-        if login is not None and connection.receiver.limits is self.after_login:
-            _discount(self.by_mailbox, login.mailbox_id)
+        self.count(connection, 0)
+
+    def count(self, connection: Connection, mailbox_id: int) -> None:
+        """It has logged in to a mailbox, or, 0, has none any more."""
+        if connection.counted:
+            _discount(self.by_mailbox, connection.counted)
+        if mailbox_id:
+            self.by_mailbox[mailbox_id] += 1
+        connection.counted = mailbox_id
 
     # --- long commands ------------------------------------------------------------------------------
 

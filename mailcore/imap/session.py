@@ -176,6 +176,14 @@ class Session:
     def __init__(self, surroundings: Surroundings, snapshots: Snapshots) -> None:
         self.surroundings = surroundings
         self.snapshots = snapshots
+        self.failures = 0
+        self.is_compressed = False
+        # Set by the server for each step: on its event loop, or in a database thread.
+        self.on_loop = False
+        self._be_nobody()
+
+    def _be_nobody(self) -> None:
+        """All that a login brings or a client enables, as it is before either."""
         self.state = State.NOT_AUTHENTICATED
         self.login: Login | None = None
         self.view: View | None = None
@@ -189,10 +197,6 @@ class Session:
         self.enabled: frozenset[str] = frozenset()
         # The client has given a "CONDSTORE enabling command" (RFC 7162 §3.1).
         self.knows_modseqs = False
-        self.failures = 0
-        self.is_compressed = False
-        # Set by the server for each step: on its event loop, or in a database thread.
-        self.on_loop = False
 
     @property
     def mailbox_id(self) -> int:
@@ -303,6 +307,11 @@ class Session:
         self.rights, self.is_abroad = EVERY_RIGHT, False
         if self.state is State.SELECTED:
             self.state = State.AUTHENTICATED
+
+    def unauthenticate(self) -> None:
+        """Be nobody again on the same connection (RFC 8437 §3, §4.1). May call a service."""
+        self.unselect()
+        self._be_nobody()
 
     # --- running ------------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ _SPECS = (
     Spec("LOGIN", State.NOT_AUTHENTICATED, "9051 §6.2.3", auth.login, polls=False),
     Spec("AUTHENTICATE", State.NOT_AUTHENTICATED, "9051 §6.2.2", auth.authenticate, polls=False),
     Spec("COMPRESS", LOGGED_IN, "4978", compress.compress, on_loop=lambda *_: True, polls=False),
+    Spec("UNAUTHENTICATE", LOGGED_IN, "8437 §3", auth.unauthenticate, polls=False),
     Spec("ENABLE", State.AUTHENTICATED, "5161", auth.enable),
     Spec("SELECT", LOGGED_IN, "9051 §6.3.2", select.select, polls=False, names_seqs=select.names_seqs),
     Spec("EXAMINE", LOGGED_IN, "9051 §6.3.3", select.select, polls=False, names_seqs=select.names_seqs),
@@ -111,7 +112,9 @@ def capabilities(session: Session) -> list[str]:
     """What is honoured in this state and on this connection (RFC 9051 §7.2.2)."""
     if session.state is not State.NOT_AUTHENTICATED:
         names = [*_AFTER_LOGIN, f"APPENDLIMIT={settings.HOSTMAIL_MAX_MESSAGE}"]
-        return names if session.is_compressed else [*names, "COMPRESS=DEFLATE"]
+        if not session.is_compressed:
+            names.append("COMPRESS=DEFLATE")
+        return [*names, "UNAUTHENTICATE"] if auth.may_unauthenticate(session) else names
     names = list(_BEFORE_LOGIN)
     if session.surroundings.can_starttls:
         names.append("STARTTLS")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from django.conf import settings
+
 from mailcore import limits, sasl
 from mailcore.errors import BadSyntax, LoginFailed, LoginTooWeak
 from mailcore.imap.session import SAID, Ask, Done, Handler, Output, Pause, Session, StartTLS
@@ -110,6 +112,19 @@ def _failed(session: Session, error: LoginFailed) -> Generator[Output, Any, None
 
 def _welcome(session: Session) -> Done:
     return Done("Logged in", responses.capability_code(session.capabilities()))
+
+
+def may_unauthenticate(session: Session) -> bool:
+    """Whether it is offered. It would have to end compression too (RFC 8437 §4.1), so there it is not."""
+    return bool(settings.HOSTMAIL_IMAP_UNAUTHENTICATE) and not session.is_compressed
+
+
+def unauthenticate(session: Session, command: Simple) -> Handler:
+    if not may_unauthenticate(session):
+        raise BadSyntax("UNAUTHENTICATE is not offered here")
+    session.unauthenticate()
+    return Done("You are nobody again", responses.capability_code(session.capabilities()))
+    yield b""
 
 
 def enable(session: Session, command: Enable) -> Handler:

@@ -461,7 +461,7 @@ Reader: TypeAlias = Callable[[bytes, str, Cursor], Command]
 
 # name -> what reads its arguments; None: it has none.
 COMMANDS: Final[dict[str, Reader | None]] = {
-    **dict.fromkeys(("CAPABILITY", "NOOP", "LOGOUT", "STARTTLS", "IDLE", "NAMESPACE")),
+    **dict.fromkeys(("CAPABILITY", "NOOP", "LOGOUT", "STARTTLS", "IDLE", "NAMESPACE", "UNAUTHENTICATE")),
     **dict.fromkeys(("CHECK", "CLOSE", "UNSELECT", "EXPUNGE")),
     "ID": _id,
     "ENABLE": _enable,

@@ -13,6 +13,7 @@ from mailcore import limits
 from mailcore.imap import commands, connection
 from mailcore.imap.commands import any as anytime
 from mailcore.imap.session import Spec
+from mailcore.imap.wire import receiver
 from mailcore.message.flags import SEEN
 from mailcore.models import Folder, Message
 from mailcore.services import messages
@@ -390,3 +391,21 @@ def test_nothing_but_the_registry_says_what_runs_on_the_loop():
         assert commands.REGISTRY[name].on_loop(None, None)
     for name in ("LOGIN", "SELECT", "STORE", "APPEND", "EXPUNGE"):
         assert not commands.REGISTRY[name].on_loop(None, None)
+
+
+def test_counts_a_connection_for_whom_it_serves(imap, settings):
+    settings.HOSTMAIL_IMAP_UNAUTHENTICATE = True
+    client = imap.connect()
+    alice, bob = (person.mailbox.pk for person in (imap.cast.alice, imap.cast.bob))
+    client.ask(f'LOGIN alice@acme.test "{PASSWORD}"')
+    server = the(imap)
+    assert imap.imap.by_mailbox == {alice: 1}
+    client.ask("UNAUTHENTICATE")
+    assert not imap.imap.by_mailbox
+    assert server.receiver.limits is receiver.BEFORE_LOGIN
+    client.ask(f'LOGIN bob@acme.test "{PASSWORD}"')
+    assert imap.imap.by_mailbox == {bob: 1}
+    client.send("d LOGOUT\r\n")
+    client.until("^d OK")
+    assert client.line() == b""
+    wait_for(lambda: not imap.imap.by_mailbox)

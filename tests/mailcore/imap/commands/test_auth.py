@@ -133,3 +133,32 @@ def test_logs_in_with_a_password_in_utf8(cast):
 def test_strangers_may_do_nothing(db, line):
     said = Talk().say(line, b"x")
     assert said == ("a OK NOOP completed\r\n" if line == "NOOP" else "a BAD Please log in first\r\n")
+
+
+def test_is_nobody_again_only_where_settings_say_so(selected, settings):
+    """RFC 8437 §8."""
+    assert "UNAUTHENTICATE" not in selected.session.capabilities()
+    assert selected.say("UNAUTHENTICATE").startswith("a BAD ")
+    assert selected.session.state is State.SELECTED
+    settings.HOSTMAIL_IMAP_UNAUTHENTICATE = True
+    assert selected.session.capabilities()[-1] == "UNAUTHENTICATE"
+    selected.session.is_compressed = True
+    assert "UNAUTHENTICATE" not in selected.session.capabilities()
+    assert selected.say("UNAUTHENTICATE").startswith("a BAD ")
+
+
+def test_nobody_has_what_somebody_had(selected, settings):
+    """RFC 8437 §4.1: the session is as one that has just begun."""
+    settings.HOSTMAIL_IMAP_UNAUTHENTICATE = True
+    selected.say("UNSELECT")
+    selected.say("ENABLE QRESYNC UTF8=ACCEPT IMAP4rev2")
+    selected.say("SELECT INBOX")
+    selected.say("SEARCH RETURN (SAVE) ALL")
+    selected.append()
+    assert selected.say("UNAUTHENTICATE").startswith("a OK [CAPABILITY IMAP4rev1 ")
+    fresh = Talk().session
+    for name in type(fresh).__slots__:
+        if name not in ("surroundings", "snapshots", "failures"):
+            assert getattr(selected.session, name) == getattr(fresh, name), name
+    assert selected.say("SELECT INBOX").startswith("a BAD ")
+    assert selected.say("UNAUTHENTICATE").startswith("a BAD ")
