@@ -25,6 +25,7 @@ ADDRESS_OCTETS = 254  # path without its angle brackets
 DNS_TRY_SECONDS = 3.0  # one question to one server
 DNS_LIFETIME_SECONDS = 8.0  # one lookup with all its tries; a mail waits for it
 DNS_RUN_SECONDS = 20.0  # all lookups of one question together, such as the route of a domain
+DNS_TOGETHER = 200  # questions on their way at once on one event loop; each has a socket
 DNS_CONFIGURATION_SECONDS = 300  # /etc/resolv.conf is read again
 DNS_POINTERS = 5  # PTR names of one address that are checked
 DNS_CACHE_NAMES = 20_000  # answers kept, newest used stay

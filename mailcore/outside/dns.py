@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from ipaddress import ip_address
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 import dns.asyncresolver
 import dns.exception
@@ -99,6 +100,19 @@ async def _aperform_all(asked: Sequence[Lookup], until: float) -> list[Outcome]:
     return [chase.outcome or LookupFailed() for chase in chases]
 
 
+# Each question has a socket while it is on its way, and a process only so many. Who waits for a place loses
+# the time of its run, and with it no more than the answer.
+_gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def _gate() -> asyncio.Semaphore:
+    loop = asyncio.get_running_loop()
+    gate = _gates.get(loop)
+    if gate is None:
+        gate = _gates[loop] = asyncio.Semaphore(limits.DNS_TOGETHER)
+    return gate
+
+
 # Questions on their way, so that mails that come at once do not all ask the same.
 _flying: dict[Lookup, asyncio.Future[None]] = {}
 
@@ -114,7 +128,8 @@ async def _achase(chase: "_Chase") -> None:
         return
     bell = _flying[chase.asked] = loop.create_future()
     try:
-        await _aperform(chase)
+        async with _gate():
+            await _aperform(chase)
     finally:
         bell.set_result(None)
         if _flying.get(chase.asked) is bell:

@@ -9,7 +9,7 @@ import pytest
 from mailcore import limits
 from mailcore.errors import LookupFailed, NoRecords, NoSuchName
 from mailcore.outside import dns
-from mailcore.outside.lookups import MX
+from mailcore.outside.lookups import MX, Lookup
 from tests.fakes.clock import FakeClock
 from tests.fakes.dns import FakeDNS
 
@@ -330,3 +330,26 @@ def test_waits_for_a_batch_together(names, impatient):
     with pytest.raises(LookupFailed):
         asyncio.run(dns.aroute("example.org"))
     assert time.monotonic() - started < 1.5
+
+
+def test_has_a_bounded_number_of_questions_on_their_way(names, monkeypatch):
+    monkeypatch.setattr(limits, "DNS_TOGETHER", 3)
+    for number in range(20):
+        names.set(f"h{number}.example.org", "A", ["192.0.2.1"])
+    running, most, perform = 0, 0, dns._aperform
+
+    async def counted(chase):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await perform(chase)
+        running -= 1
+
+    monkeypatch.setattr(dns, "_aperform", counted)
+
+    def steps():
+        return (yield [Lookup(f"h{number}.example.org", "A") for number in range(20)])
+
+    outcomes = asyncio.run(dns.arun(steps()))
+    assert [outcome.records for outcome in outcomes] == [("192.0.2.1",)] * 20
+    assert most == 3
