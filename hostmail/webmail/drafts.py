@@ -178,7 +178,7 @@ def load(place: Place, serial: int, uid: int, key: str) -> Letter:
         cc=", ".join(map(str, mail.cc)),
         bcc=", ".join(map(str, parse_list(fields.get(raw, "bcc") or ""))),
         subject=mail.subject,
-        text=mail.text,
+        text=mail.text.removesuffix("\n"),  # the end of the last line, which every mail has
         html=_clean(mail.html or ""),
         key=key,
         about=fields.get(raw, ABOUT.lower()) or "",

@@ -76,6 +76,10 @@ def test_a_letter_goes_out_and_its_answer_comes_home(running, remote, page):
     page.locator("#id_to").fill(f"Rita <{RITA}>")
     page.locator("#id_subject").fill("Lunch on Friday?")
     page.locator("textarea[name=body]").fill("Shall we?\n\nBob")
+    # It is kept while Bob looks for the button, and comes back after a reload.
+    expect(page.locator("[data-saved]")).to_contain_text("Saved", timeout=PATIENCE)
+    page.reload()
+    expect(page.locator("textarea[name=body]")).to_have_value("Shall we?\n\nBob")
     page.get_by_role("button", name="Send", exact=True).click()
     (sent,) = remote.wait(1, 30)
     assert (sent.reverse_path, sent.recipients, sent.tls) == (BOB, [RITA], True)
@@ -91,6 +95,12 @@ def test_a_letter_goes_out_and_its_answer_comes_home(running, remote, page):
     row = page.locator("[data-row]", has_text="Re: Lunch on Friday?")
     expect(row).to_be_visible(timeout=PATIENCE)
     expect(ticked).to_be_checked()
+
+    # What was archived comes back by the toast.
+    page.keyboard.press("e")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#toasts")).to_contain_text("back", timeout=PATIENCE)
+    expect(row).to_be_visible(timeout=PATIENCE)
 
     page.set_viewport_size({"width": 390, "height": 844})
     assert fits(page)

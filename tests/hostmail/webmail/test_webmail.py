@@ -1,5 +1,7 @@
 """Webmail shows people their own mail, nobody else's, and does what they ask once."""
 
+import email.message
+import email.policy
 import re
 
 import pytest
@@ -451,3 +453,25 @@ def test_a_person_writes_as_a_shared_mailbox(cast: Cast) -> None:
     assert rows(cast.alice, "sent") == []
     answer = signed_in(cast.bob).post(compose_url(cast.bob), letter(cast.bob, **sent))
     assert answer.status_code == 422
+
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + b"not really one"
+
+
+def test_shows_pictures_that_came_with_the_message_where_they_belong(cast: Cast) -> None:
+    parts = email.message.EmailMessage()
+    parts["From"], parts["To"], parts["Subject"] = "carol@example.net", "alice@acme.test", "Look"
+    parts.set_content("Look")
+    parts.add_alternative("<p>Look: <img src='cid:pic@x'> <img src='cid:none'></p>", subtype="html")
+    parts.get_payload()[1].add_related(PICTURE, "image", "png", cid="<pic@x>", filename="pic.png")
+    filed = file(cast.alice, parts.as_bytes(policy=email.policy.SMTP))
+    client, url = signed_in(cast.alice), f"{at(cast.alice)}{filed.uid}/"
+    frame = client.get(f"{url}html/")
+    assert "img-src 'self' data:;" in frame.headers["Content-Security-Policy"]
+    (source,) = re.findall(r'src="([^"]+)"', frame.text)
+    assert "cid:" not in frame.text
+    answer = client.get(source)
+    assert (answer.headers["Content-Type"], b"".join(answer)) == ("image/png", PICTURE)
+    assert answer.headers["Content-Disposition"].startswith("inline")
+    assert signed_in(cast.charlie).get(source).status_code == 404
+    assert "pic.png" not in client.get(url).text
