@@ -36,6 +36,23 @@
     if (lines.length > 1 && lines[lines.length - 1] === "") lines.pop();
     return lines.join("\n");
   };
+  // And the other way: what is quoted by angles becomes a quotation.
+  const toHtml = (lines) => {
+    let [html, quoted] = ["", []];
+    const close = () => {
+      if (quoted.length) html += `<blockquote>${toHtml(quoted)}</blockquote>`;
+      quoted = [];
+    };
+    for (const line of lines) {
+      if (line.startsWith(">")) quoted.push(line.replace(/^> ?/, ""));
+      else {
+        close();
+        html += `<div>${escape(line) || "<br>"}</div>`;
+      }
+    }
+    close();
+    return html;
+  };
   const TOOLS = [
     ["bold", "Bold", "B", (e) => (e.hasFormat("B") ? e.removeBold() : e.bold())],
     ["italic", "Italic", "I", (e) => (e.hasFormat("I") ? e.removeItalic() : e.italic())],
@@ -85,9 +102,8 @@
       area.after(field);
     }
     const editor = new window.Squire(box, { sanitizeToDOMFragment: clean });
-    const lines = area.value.split(/\r?\n/).map((line) => `<div>${escape(line) || "<br>"}</div>`);
     // What was stored is taken once; after plain text the text is the truth.
-    editor.setHTML(field.value || area.dataset.html || lines.join(""));
+    editor.setHTML(field.value || area.dataset.html || toHtml(area.value.split(/\r?\n/)));
     delete area.dataset.html;
     editor.moveCursorToStart();
 
