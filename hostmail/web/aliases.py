@@ -18,7 +18,7 @@ from hostmail.web import place
 from mailcore import limits
 from mailcore.errors import MailError
 from mailcore.models import Address, Tenant
-from mailcore.services import addresses
+from mailcore.services import addresses, suppressions
 
 
 class TargetsForm(forms.Form):
@@ -61,7 +61,9 @@ def listing(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         rows = rows.filter(domain__name__startswith=domain) if at else rows
     rows = rows.select_related("domain").prefetch_related("targets").order_by("domain__name", "local_part")
     page, pager = place.page_of(request, rows)
-    context = {"tenant": tenant, "page": page, "pager": pager, "query": query}
+    shown = [row.target for alias in page for row in alias.targets.all()]
+    suppressed = suppressions.among(tenant.pk, shown)
+    context = {"tenant": tenant, "page": page, "pager": pager, "query": query, "suppressed": suppressed}
     return render(request, "web/aliases.html", context)
 
 

@@ -2,7 +2,7 @@ import pytest
 from django.test import Client
 
 from mailcore.models import Suppression
-from mailcore.services import suppressions
+from mailcore.services import addresses, suppressions
 from tests.cast import Cast
 from tests.hostmail.api.test_api import api_of
 from tests.hostmail.web.test_pages import client_of, page
@@ -52,3 +52,10 @@ def test_the_api_lists_adds_and_deletes(cast):
     charlie("delete", f"suppressions/{made['id']}/", status=404)
     alice("delete", f"suppressions/{made['id']}/", status=204)
     assert not Suppression.objects.exists()
+
+
+def test_the_page_of_aliases_says_which_target_gets_nothing(cast, alice):
+    addresses.add_alias(cast.alice.tenant, "out@acme.test", [BOB, "eve@example.org"], actor=None)
+    assert b"Bounces: gets nothing" not in alice.get(page("aliases")).content
+    suppressions.note_bounces([(cast.alice.tenant.pk, BOB, "5.1.1", "550 no Bob here")])
+    assert alice.get(page("aliases")).content.count(b"Bounces: gets nothing") == 1
