@@ -13,6 +13,7 @@ from mailcore.errors import BadSyntax
 from mailcore.imap.wire.grammar import Cursor
 from mailcore.imap.wire.values import Append, NewMessage, Replace, Url
 
+_UTF8 = b"UTF8 (~"
 _ONE = re.compile(rb"[1-9][0-9]{0,9}|\*").match
 _URL = re.compile(rb"[!-~]{1,%d}" % limits.IMAP_URL_OCTETS).fullmatch
 
@@ -59,7 +60,7 @@ def _message(cursor: Cursor) -> NewMessage:
 
 def _raw(cursor: Cursor) -> tuple[bytes, bool]:
     """One message, and whether it came as literal8: UTF8 (~{n}...) is the same (RFC 6855 §4)."""
-    is_utf8 = cursor.text[cursor.pos : cursor.pos + 7].upper() == b"UTF8 (~"
+    is_utf8 = cursor.text[cursor.pos : cursor.pos + 7].upper() == _UTF8
     cursor.pos += 6 if is_utf8 else 0
     is_binary = cursor.take(b"~")
     raw = cursor.literal("the message as a literal")
@@ -69,6 +70,9 @@ def _raw(cursor: Cursor) -> tuple[bytes, bool]:
 
 
 def _piece(cursor: Cursor) -> bytes | Url:
+    """A literal, said to be in UTF-8 or not (RFC 6855 §4), or what a URL names."""
+    if cursor.text[cursor.pos : cursor.pos + 7].upper() == _UTF8:
+        return _raw(cursor)[0]
     word = cursor.word("TEXT or URL")
     if word == "TEXT":
         cursor.space("a literal")

@@ -362,6 +362,18 @@ def test_imaplib(imap, settings):
         assert client.close()[0] == "OK"
 
 
+def test_imaplib_in_utf8(imap, settings):
+    """UTF8=ACCEPT by one who knows it: names go out in quotes as they are, and come back so."""
+    with imaplib.IMAP4("127.0.0.1", settings.HOSTMAIL_IMAP_PORT) as client:
+        client.login("alice@acme.test", PASSWORD)
+        client.enable("UTF8=ACCEPT")
+        assert client.utf8_enabled
+        assert client.create('"Entwürfe/台北"')[0] == "OK"
+        assert client.list('""', '"Entw*"')[1][-1].endswith(' "/" "Entwürfe/台北"'.encode())
+        assert client.select('"Entwürfe/台北"') == ("OK", [b"0"])
+        assert client.search(None, "SUBJECT", '"Grüße"')[1] == [b""]
+
+
 def test_imapclient(imap, settings):
     file(imap.cast.alice, mail(b"Body\r\n", "Grüße".encode()))
     with IMAPClient("127.0.0.1", settings.HOSTMAIL_IMAP_PORT, ssl=False) as client:

@@ -28,6 +28,12 @@ def test_catenate():
     assert command == Append(b"a", "APPEND", "x", (first, NewMessage((), None, b"d")))
 
 
+def test_catenates_what_is_said_to_be_in_utf8():
+    """RFC 6855 §4."""
+    command = read(b"APPEND x CATENATE (UTF8 (~{3}\r\n) URL u utf8 (~{1+}\r\n))", b"abc", b"d")
+    assert command.messages[0].pieces == (b"abc", Url(b"u"), b"d")
+
+
 def test_replace():
     assert read(b"replace 4 Drafts (\\Draft) {1}\r\n", b"x") == Replace(
         b"a", "REPLACE", ((4, 4),), "Drafts", NewMessage(("\\Draft",), None, b"x")
@@ -42,6 +48,8 @@ def test_replace():
     [
         (b"APPEND x CATENATE", 0),
         (b"APPEND x CATENATE ()", 0),
+        (b"APPEND x CATENATE (UTF8 {3}\r\n)", 1),
+        (b"APPEND x CATENATE (UTF8 (~{3}\r\n)", 1),
         (b"APPEND x CATENATE (TEXT x)", 0),
         (b"APPEND x CATENATE (FILE x)", 0),
         (b"APPEND x CATENATE (URL {3}\r\n)", 1),
