@@ -13,6 +13,7 @@ from mailcore.models.message import ExpungedMessage, Message, ThreadRef
 from mailcore.models.metadata import Metadata
 from mailcore.models.queue import Attempt, QueueEntry
 from mailcore.models.search import SearchBlock, SearchMailbox, SearchPlane, SearchText
+from mailcore.models.sender_rule import SenderRule
 from mailcore.models.sharing import EVERY_RIGHT, LETTERS, FolderRight, MailboxGroup, Right
 from mailcore.models.submission import Submission
 from mailcore.models.suppression import Suppression
@@ -54,6 +55,7 @@ __all__ = [
     "SearchMailbox",
     "SearchPlane",
     "SearchText",
+    "SenderRule",
     "Submission",
     "Subscription",
     "Suppression",

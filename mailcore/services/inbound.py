@@ -38,6 +38,7 @@ from mailcore.services import (
 )
 from mailcore.services.messages import Filed, Filing, Mail, Unit
 
+_WISHES = {True: "the mailbox wants this sender", False: "the mailbox does not want this sender", None: ""}
 Steps: TypeAlias = Generator[Unit, list[Filed], str]
 
 _RECEIVED = re.compile(rb"^(?:received|delivered-to)[ \t]*:", re.IGNORECASE | re.MULTILINE)
@@ -70,6 +71,8 @@ class Transaction:
     verdict: Verdict | None = None
     disposition: senders.Disposition | None = None
     spam: Decision | None = None
+    # The mailboxes whose people said that they want, or do not want, mail of this sender.
+    wishes: dict[int, bool] = field(default_factory=dict)
     # Who seals, for each tenant that passes it on to outside addresses.
     sealers: dict[int, sealing.Sealer] = field(default_factory=dict)
 
@@ -178,7 +181,8 @@ def _refusal(transaction: Transaction) -> MailError | None:
     """Why a mail is not taken at all, if it is not."""
     if transaction.disposition is not None and transaction.disposition.is_refused:
         return RefusedByAuthor()
-    if transaction.spam is not None and transaction.spam.action is Action.REFUSE:
+    is_spam = transaction.spam is not None and transaction.spam.action is Action.REFUSE
+    if is_spam and not any(transaction.wishes.values()):
         return Rejected("This message looks like spam and was refused")
     return None
 
@@ -187,8 +191,12 @@ def _sort(transaction: Transaction, filings: list[Filing]) -> None:
     """Send to Junk what belongs there."""
     if transaction.disposition is not None:
         transaction.disposition.sort(filings)
-    if transaction.spam is not None and transaction.spam.action is Action.JUNK:
-        for filing in filings:
+    is_spam = transaction.spam is not None and transaction.spam.action is not Action.INBOX
+    for filing in filings:
+        wish = transaction.wishes.get(filing.mailbox_id)
+        if wish is not None:
+            filing.folder = "inbox" if wish else "junk"
+        elif is_spam:
             filing.folder = "junk"
 
 
@@ -262,9 +270,12 @@ def _facts(transaction: Transaction, octets: int, subject: str) -> dict[str, Any
         facts["sender"] = senders.facts(transaction.verdict)
     if transaction.spam:
         facts["spam"] = spam.facts(transaction.spam)
+    hops = [hop for one in transaction.recipients for hop in one.route.hops]
     reasons = [
         transaction.disposition.reason if transaction.disposition else "",
         spam.reason(transaction.spam) if transaction.spam else "",
+        # Of several mailboxes none learns what another one thinks.
+        _WISHES.get(transaction.wishes.get(hops[0].mailbox_id), "") if len(hops) == 1 else "",
     ]
     if any(reasons):
         facts["reason"] = "; ".join(filter(None, reasons))[:1000]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mailcore import limits
 from mailcore.outside import clock, dns
 from mailcore.senderauth import sender
-from mailcore.services import inbound, sealing, senders, spam
+from mailcore.services import inbound, sealing, sender_rules, senders, spam
 
 if TYPE_CHECKING:
     from mailcore.server import Maild
@@ -44,5 +44,7 @@ async def verify(maild: Maild, transaction: inbound.Transaction, raw: bytes) -> 
     transaction.spam = spam.decide(verdict, listed, header, recipients)
     if senders.is_asked_for(verdict):
         transaction.disposition = await maild.look(senders.dispose, verdict, header, recipients)
+    boxes = [hop.mailbox_id for one in transaction.recipients for hop in one.route.hops]
+    transaction.wishes = await maild.look(sender_rules.chosen, verdict, header, boxes)
     if passed_on_by := transaction.passed_on_by:
         transaction.sealers = await maild.look(sealing.sealers, passed_on_by)

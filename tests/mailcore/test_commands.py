@@ -138,6 +138,7 @@ def test_adds_domains_and_shows_their_records():
     assert "IN\tMX\t" in run("domain", "records", "new.test", "--zone")
     (row,) = ask("domain", "list", "--tenant", "acme")
     assert (row["name"], row["tenant"], row["state"]) == ("new.test", "acme", "verified")
+    assert ask("domain", "dmarc", "new.test", "junk") == {"name": "new.test", "policy": "junk"}
     assert ask("domain", "rotate-key", "new.test")["selectors"] == ["hm2r", "hm2e"]
     run("domain", "remove", "new.test")
     assert wrong("domain", "records", "new.test") == "There is no domain new.test"
@@ -429,3 +430,15 @@ def test_a_mistake_ends_the_process_with_one_line_and_status_1(tmp_path):
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "Error: That is not a valid address\n"
+
+
+def test_says_of_senders_what_a_mailbox_wants():
+    address = Cast().alice.address
+    assert ask("mailbox", "want", address, "Ann@else.test") == {"who": "ann@else.test", "is_wanted": True}
+    run("mailbox", "block", address, "@spam.test")
+    assert ask("mailbox", "senders", address) == [
+        {"who": "@spam.test", "is_wanted": False},
+        {"who": "ann@else.test", "is_wanted": True},
+    ]
+    run("mailbox", "forget", address, "ann@else.test")
+    assert wrong("mailbox", "forget", address, "ann@else.test") == "Nothing is said of ann@else.test"

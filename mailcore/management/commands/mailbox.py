@@ -28,19 +28,23 @@ from mailcore.management.console import (
     size,
 )
 from mailcore.message.address import Path as AddressPath
-from mailcore.models import Address, Mailbox, Tenant
-from mailcore.services import addresses, closing, domains, mailboxes, messages, transfer
+from mailcore.models import Address, Mailbox, SenderRule, Tenant
+from mailcore.services import addresses, closing, domains, mailboxes, messages, sender_rules, transfer
 from mailcore.services.mailboxes import New
 
 CSV_TOGETHER = 64
 
 
 class Command(Tool):
-    help = "Mailboxes: add (one or many), list, passwd, quota, suspend, resume, remove, import, export."
+    help = (
+        "Mailboxes: add (one or many), list, passwd, quota, suspend, resume, senders, want, block, forget,"
+        " remove, import, export."
+    )
 
     def actions(self) -> Sequence[Action]:
         address = argument("address", help="an address of the mailbox")
         tenant = argument("--tenant", metavar="SLUG", help="whose, where several claim the domain")
+        who = argument("who", help="an address, or @example.org for a domain")
         path = argument("path", type=Path)
         folder = argument("--folder", help="only this folder; for an import of one file, where it goes")
         return (
@@ -70,6 +74,10 @@ class Command(Tool):
                 (address, argument("--because", default="")),
             ),
             Action("resume", self.resume, "End a suspension.", (address,)),
+            Action("senders", self.senders, "Show whom a mailbox wants mail from, and whom not.", (address,)),
+            Action("want", self.want, "File mail of a proven sender in the inbox.", (address, who)),
+            Action("block", self.block, "File mail of a sender in Junk.", (address, who)),
+            Action("forget", self.forget, "Take back what was said of a sender.", (address, who)),
             Action("remove", self.remove, "Remove a mailbox with its mail.", (address, YES)),
             Action(
                 "import", self.import_mail, "File mail from an mbox, a Maildir, or a folder of them.",
@@ -121,6 +129,28 @@ class Command(Tool):
         if row is not None and row.is_alias:
             raise AlreadyExists(f"{path} is an alias")
         return row
+
+    # --- Senders ----------------------------------------------------------------------------------------
+
+    def senders(self, options: Options) -> None:
+        rules = SenderRule.objects.filter(mailbox=find_mailbox(options["address"]))
+        self.table(("who", "is_wanted"), ((rule.who, rule.is_wanted) for rule in rules))
+
+    def want(self, options: Options) -> None:
+        self._say_of(options, is_wanted=True)
+
+    def block(self, options: Options) -> None:
+        self._say_of(options, is_wanted=False)
+
+    def _say_of(self, options: Options, *, is_wanted: bool) -> None:
+        mailbox = find_mailbox(options["address"])
+        rule = sender_rules.add(mailbox, options["who"], is_wanted=is_wanted, actor=None)
+        words = "goes to the inbox if it is proven to be theirs" if is_wanted else "goes to Junk"
+        self.say(f"Mail of {rule.who} {words}", who=rule.who, is_wanted=is_wanted)
+
+    def forget(self, options: Options) -> None:
+        sender_rules.remove(find_mailbox(options["address"]), options["who"], actor=None)
+        self.say(f"Nothing is said of {options['who']} any more", who=options["who"])
 
     # --- Many -------------------------------------------------------------------------------------------
 

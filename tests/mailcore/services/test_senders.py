@@ -10,7 +10,7 @@ from mailcore import limits
 from mailcore.errors import BadValue
 from mailcore.models import Event, Folder, Message
 from mailcore.senderauth import arc, dkim
-from mailcore.services import domains, messages
+from mailcore.services import domains, messages, sender_rules
 from tests.fakes.dns import FakeDNS
 
 KEY = dkim.load_key(dkim.generate_key("ed25519"))
@@ -229,3 +229,11 @@ def test_lets_in_whom_a_trusted_sealer_vouches_for(maild, alice, forged, names, 
 def test_knows_three_choices(maild, alice):
     with pytest.raises(BadValue):
         domains.set_dmarc_policy(alice.domain, "maybe", actor=None)
+
+
+def test_files_by_what_a_mailbox_said_of_the_sender(maild, alice, names, settings):
+    settings.HOSTMAIL_VERIFY_SENDERS = "on"
+    sender_rules.add(alice.mailbox, "@example.org", is_wanted=False, actor=None)
+    send(maild, alice.address, signed())
+    assert folder_of(alice) == "junk"
+    assert Event.objects.get(kind="filed").data["reason"] == "the mailbox does not want this sender"
