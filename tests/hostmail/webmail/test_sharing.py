@@ -118,6 +118,9 @@ def test_a_guest_sees_that_folder_and_nothing_else(cast, plans):
         found = bob.get(url(box, plans) + query).text
         assert f"Deal {plans}" in found
         assert "Deal inbox" not in found
+        # Not even looked for, elsewhere.
+        assert "Only in" not in found
+        assert "In all folders" not in found
     # Reading changed nothing without "s".
     assert listing.by_uid(plans, 1).flags == 0
     hidden = [
