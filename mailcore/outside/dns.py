@@ -122,7 +122,8 @@ async def _achase(chase: "_Chase") -> None:
     flying = _flying.get(chase.asked) if chase.cached else None
     if flying is not None and flying.get_loop() is loop:
         # Only a bell: what came of it is in the cache, and if it is not, we ask ourselves.
-        await asyncio.wait([flying], timeout=limits.DNS_LIFETIME_SECONDS)
+        left = max(0.0, chase.until - clock.monotonic())
+        await asyncio.wait([flying], timeout=min(left, limits.DNS_LIFETIME_SECONDS))
         chase.outcome = _cache.get(chase.asked)
     if chase.outcome is not None:
         return

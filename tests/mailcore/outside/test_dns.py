@@ -353,3 +353,18 @@ def test_has_a_bounded_number_of_questions_on_their_way(names, monkeypatch):
     outcomes = asyncio.run(dns.arun(steps()))
     assert [outcome.records for outcome in outcomes] == [("192.0.2.1",)] * 20
     assert most == 3
+
+
+def test_waits_no_longer_than_its_run_for_a_question_on_its_way(names, monkeypatch):
+    monkeypatch.setattr(limits, "DNS_RUN_SECONDS", 0.05)
+    asked = Lookup("example.org", "A")
+
+    def steps():
+        return (yield [asked])
+
+    async def main():
+        monkeypatch.setitem(dns._flying, asked, asyncio.get_running_loop().create_future())
+        return await asyncio.wait_for(dns.arun(steps()), limits.DNS_LIFETIME_SECONDS / 2)
+
+    (outcome,) = asyncio.run(main())
+    assert isinstance(outcome, LookupFailed)
