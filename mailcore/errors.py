@@ -133,6 +133,14 @@ class MailboxSuspended(MailError):
     text = "This mailbox is disabled"
 
 
+class WayClosed(MailError):
+    """The password is right, and the mailbox is not to be opened by this protocol. (RFC 5530 §3, RFC 3206)"""
+
+    code = "way_closed"
+    smtp, imap, pop3, http = (535, "5.7.8"), "NOPERM", "SYS/PERM", 403
+    text = "This mailbox cannot be used this way; its settings have that switched off"
+
+
 class TenantSuspended(MailError):
     """The organisation is suspended; it may come back, so senders should keep trying. (RFC 3463 §3.3)"""
 

@@ -23,6 +23,7 @@ from mailcore import limits
 from mailcore.errors import MailError
 from mailcore.models import Address, Domain, Mailbox, Tenant, User
 from mailcore.services import mailboxes, users
+from mailcore.services import ways as ways_in
 
 MEGABYTE = 1 << 20
 MOST_CHOICES = 100  # domains in a list to choose from; with more one types the name
@@ -63,6 +64,15 @@ class NewForm(forms.Form):
 
 class QuotaForm(forms.Form):
     megabytes = forms.IntegerField(label=gettext_lazy("Room in MB"), min_value=1, max_value=MOST_MEGABYTES)
+
+
+class WaysForm(forms.Form):
+    imap = forms.BooleanField(label=gettext_lazy("IMAP"), required=False)
+    pop3 = forms.BooleanField(label=gettext_lazy("POP3"), required=False)
+    smtp = forms.BooleanField(label=gettext_lazy("Sending by SMTP"), required=False)
+    pop3_deletes = forms.ChoiceField(
+        label=gettext_lazy("A message that is deleted by POP3"), choices=Mailbox.Deleting.choices
+    )
 
 
 class NameForm(forms.Form):
@@ -185,6 +195,28 @@ def _page(request: HttpRequest, tenant: Tenant, mailbox: Mailbox, secret: str = 
 
 def _back(tenant: Tenant, mailbox: Mailbox) -> str:
     return reverse("web:mailbox", args=[tenant.slug, mailbox.public_id])
+
+
+@place.for_admins
+def ways(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    mailbox = _mailbox(request, tenant, public_id)
+    actor, back = place.person(request), _back(tenant, mailbox)
+    now = {
+        "imap": mailbox.has_imap, "pop3": mailbox.has_pop3, "smtp": mailbox.has_smtp,
+        "pop3_deletes": mailbox.pop3_deletes,
+    }  # fmt: skip
+    form = WaysForm(request.POST or None, initial=now)
+
+    def work(data: dict[str, Any]) -> bool:
+        ways_in.change(mailbox, **data, actor=actor)
+        return True
+
+    if request.method == "POST" and place.try_form(form, work):
+        messages.success(request, _("Programs have it as you wish."))
+        return redirect(back)
+    return place.form_page(
+        request, tenant, form, title=_("Programs of %s") % mailbox, label=_("Save"), back=back
+    )
 
 
 @place.for_admins
@@ -317,6 +349,7 @@ routes = [
     path("o/<slug:slug>/mailboxes/add/", add, name="mailbox_add"),
     path(_ONE, show, name="mailbox"),
     path(f"{_ONE}quota/", quota, name="mailbox_quota"),
+    path(f"{_ONE}programs/", ways, name="mailbox_ways"),
     path(f"{_ONE}name/", name, name="mailbox_name"),
     path(f"{_ONE}password/", password, name="mailbox_password"),
     path(f"{_ONE}suspend/", suspend, name="mailbox_suspend"),

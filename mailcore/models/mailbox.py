@@ -40,6 +40,13 @@ class Mailbox(models.Model):
         PERSONAL = "personal", _("personal")
         SHARED = "shared", _("shared")
 
+    class Deleting(models.TextChoices):
+        """What becomes of a message that POP3's DELE takes out of the inbox."""
+
+        REMOVE = "remove", _("is removed")
+        TRASH = "trash", _("goes to the trash")
+        ARCHIVE = "archive", _("goes to the archive")
+
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="mailboxes")
     public_id = models.CharField(max_length=24, unique=True, default=random_id, editable=False)
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.PERSONAL)
@@ -58,6 +65,11 @@ class Mailbox(models.Model):
     # A copy in Sent for what is submitted: webmail always does.
     file_sent_smtp = models.BooleanField(default=False)
     file_sent_api = models.BooleanField(default=False)
+    # Whether programs may open it so (services/ways.py).
+    has_imap = models.BooleanField(default=True)
+    has_pop3 = models.BooleanField(default=True)
+    has_smtp = models.BooleanField(default=True)
+    pop3_deletes = models.CharField(max_length=8, choices=Deleting.choices, default=Deleting.REMOVE)
     signature = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

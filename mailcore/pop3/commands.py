@@ -202,7 +202,8 @@ def _ask(challenge: bytes) -> Generator[bytes | Request, Any, bytes]:
 def _scram(session: Session, mechanism: str, first: bytes) -> Handler:
     """RFC 5802 §5. What proves us is a challenge, which an empty line answers (RFC 5034 §4)."""
     surroundings = session.surroundings
-    exchange = mailboxes.Exchange(mechanism, peer=surroundings.peer, endpoint=surroundings.endpoint)
+    peer, endpoint = surroundings.peer, surroundings.endpoint
+    exchange = mailboxes.Exchange(mechanism, protocol="pop3", peer=peer, endpoint=endpoint)
     challenge = yield from _work(exchange.first, first)
     signature = yield from _work(exchange.final, (yield from _ask(challenge)))
     if (yield from _ask(signature)):

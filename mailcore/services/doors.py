@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -16,7 +17,7 @@ from django.apps import apps
 from django.contrib.auth.hashers import make_password
 
 from mailcore import limits, secrets
-from mailcore.errors import MailboxSuspended, TenantSuspended
+from mailcore.errors import MailboxSuspended, TenantSuspended, WayClosed
 from mailcore.message.address import Path
 from mailcore.models import ALL_RIGHTS, AppPassword, Mailbox, Rights, Tenant, User
 from mailcore.outside import clock
@@ -42,6 +43,7 @@ class Login:
     login_version: int = 0
     # Bits of Rights: an owner has all of them; whoever came by an app password has what they were given.
     rights: int = int(ALL_RIGHTS)
+    protocol: str = ""
 
     @property
     def may_write(self) -> bool:
@@ -60,6 +62,8 @@ class Door:
     owner_password: str | None = None
     owner_version: int = 0
     owner_is_active: bool = False
+    # The protocols it may not be opened by (services/ways.py).
+    closed: frozenset[str] = frozenset()
 
 
 def authenticate(login: str, password: str, *, protocol: str, peer: str | None) -> Login:
@@ -67,7 +71,7 @@ def authenticate(login: str, password: str, *, protocol: str, peer: str | None) 
 
     The owner's password is refused while the person has a second factor. Takes the same time whether the
     name exists or not. Raises LoginFailed (hold the answer back for its wait_seconds), LoginThrottled,
-    and once the password was right MailboxSuspended, TenantSuspended.
+    and once the password was right MailboxSuspended, TenantSuspended, WayClosed.
     """
     path, name = _path_and_name(login)
     logins.check(name, peer)
@@ -78,17 +82,19 @@ def authenticate(login: str, password: str, *, protocol: str, peer: str | None) 
     came = _from_memory(known, door, name) if known else None
     if came is None:
         came = _by_password(door, name, password, peer)
-    return admit(door, came, peer)
+    return admit(door, came, peer, protocol)
 
 
-def admit(door: Door, came: Login, peer: str | None) -> Login:
-    """Let in who has proven who they are. Raises MailboxSuspended, TenantSuspended."""
+def admit(door: Door, came: Login, peer: str | None, protocol: str) -> Login:
+    """Let in who has proven who they are. Raises MailboxSuspended, TenantSuspended, WayClosed."""
     logins.succeeded(came.address, peer)
     if door.tenant_state != Tenant.State.ACTIVE:
         raise TenantSuspended
     if door.mailbox_state != Mailbox.State.ACTIVE:
         raise MailboxSuspended
-    return replace(came, rights=_rights(came))
+    if protocol in door.closed:
+        raise WayClosed
+    return replace(came, rights=_rights(came), protocol=protocol)
 
 
 def door_of(login: str) -> tuple[str, Door]:
@@ -136,10 +142,22 @@ def _door(path: Path | None) -> Door:
             row = sql.row(_DOOR_OF_MAILBOX, (found[0],)) if found else None
     if row is None or row[3] == Mailbox.State.CLOSING:
         return Door()
-    return Door(row[1], row[2], row[3], row[4], row[5] or 0, row[6], row[7] or 0, bool(row[8]))
+    return Door(
+        row[1], row[2], row[3], row[4], row[5] or 0, row[6], row[7] or 0, bool(row[8]), _closed(row[9:])
+    )
 
 
-_WHO = " m.id, m.tenant_id, m.state, t.state, p.id, p.password, p.login_version, p.is_active"
+def _closed(is_open: Sequence[bool]) -> frozenset[str]:
+    return frozenset(name for name, may in zip(_WAYS, is_open, strict=True) if not may)
+
+
+_WAYS = ("imap", "pop3", "smtp")
+
+
+_WHO = (
+    " m.id, m.tenant_id, m.state, t.state, p.id, p.password, p.login_version, p.is_active,"
+    " m.has_imap, m.has_pop3, m.has_smtp"
+)
 _OWNER = (
     " LEFT JOIN tenant t ON t.id = m.tenant_id"
     " LEFT JOIN access c ON c.mailbox_id = m.id AND c.is_owner LEFT JOIN person p ON p.id = c.user_id"
@@ -273,10 +291,13 @@ def has_second_factor(user_id: int) -> bool:
 def is_still_good(login: Login) -> bool:
     """Whether a session that began with login may go on: a few indexed rows. Sessions ask once a minute."""
     states = sql.row(
-        "SELECT m.state, t.state FROM mailbox m JOIN tenant t ON t.id = m.tenant_id WHERE m.id = %s",
+        "SELECT m.state, t.state, m.has_imap, m.has_pop3, m.has_smtp FROM mailbox m"
+        " JOIN tenant t ON t.id = m.tenant_id WHERE m.id = %s",
         (login.mailbox_id,),
     )
-    return states == ("active", "active") and _is_good(login) and _rights(login) == login.rights
+    if states is None or states[:2] != ("active", "active") or login.protocol in _closed(states[2:]):
+        return False
+    return _is_good(login) and _rights(login) == login.rights
 
 
 def _is_good(login: Login) -> bool:

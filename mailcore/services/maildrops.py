@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from mailcore.errors import NoSuchMessage
-from mailcore.imap.wire.seqset import collect, compact
+from mailcore.imap.wire.seqset import Ranges, collect, compact
 from mailcore.message import flags
-from mailcore.services import events, folders, messages
+from mailcore.models import Mailbox
+from mailcore.services import events, folders, messages, sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def header_of(maildrop: Maildrop, index: int) -> bytes:
 def leave(
     maildrop: Maildrop, fetched: Sequence[int], deleted: Sequence[int] = (), mark_read: bool = False
 ) -> None:
-    """Record which uids were fetched whole and remove the deleted ones, all or none of it.
+    """Record which uids were fetched whole and take the deleted ones out, all or none of it.
 
     With mark_read those fetched that stay become \\Seen. What another client has removed meanwhile is no
     failure. Raises FolderGone.
@@ -73,4 +74,13 @@ def leave(
         if mark_read and (stays := sorted(set(fetched) - set(deleted))):
             messages.set_flags(maildrop.folder_id, collect(stays), add=flags.SEEN, via="pop3")
         if deleted:
-            messages.expunge(maildrop.folder_id, collect(sorted(deleted)), only_deleted=False, via="pop3")
+            _take_out(maildrop, collect(sorted(deleted)))
+
+
+def _take_out(maildrop: Maildrop, ranges: Ranges) -> None:
+    """DELE takes a message out of the inbox; the mailbox says where to (services/ways.py)."""
+    row = sql.row("SELECT pop3_deletes FROM mailbox WHERE id = %s", (maildrop.mailbox_id,))
+    if row is None or row[0] == Mailbox.Deleting.REMOVE:
+        messages.expunge(maildrop.folder_id, ranges, only_deleted=False, via="pop3")
+    else:
+        messages.move(maildrop.folder_id, ranges, folders.by_role(maildrop.mailbox_id, row[0]), via="pop3")

@@ -21,9 +21,10 @@ class Exchange:
     endpoint is what the TLS channel is bound by (RFC 5929 §4), b"" without one.
     """
 
-    def __init__(self, mechanism: str, *, peer: str | None, endpoint: bytes) -> None:
+    def __init__(self, mechanism: str, *, protocol: str, peer: str | None, endpoint: bytes) -> None:
         self.login: Login | None = None
         self._is_plus = mechanism == scram.PLUS
+        self._protocol = protocol
         self._peer = peer
         self._endpoint = endpoint
         self._name = ""
@@ -46,7 +47,7 @@ class Exchange:
         """The answer to the client's last message: what proves us. login is set.
 
         Raises BadSyntax, LoginFailed (hold the answer back for its wait_seconds), LoginThrottled, and once
-        the proof was right MailboxSuspended, TenantSuspended.
+        the proof was right MailboxSuspended, TenantSuspended, WayClosed.
         """
         assert self._first is not None
         assert self._known is not None
@@ -67,5 +68,5 @@ class Exchange:
         came = doors.came_by_proof(door, self._name, proven) if proven is not None else None
         if came is None or signature is None:
             raise logins.failed(self._name, self._peer)
-        self.login = doors.admit(door, came, self._peer)
+        self.login = doors.admit(door, came, self._peer, self._protocol)
         return scram.server_final(signature)

@@ -127,7 +127,9 @@ class SubmissionProtocol(Protocol):
 
     async def _scram(self, mechanism: str, initial: str) -> doors.Login:
         """RFC 5802 §5. What proves us is a challenge, which an empty line answers (RFC 4954 §4)."""
-        exchange = mailboxes.Exchange(mechanism, peer=self.peer_address, endpoint=self._endpoint())
+        exchange = mailboxes.Exchange(
+            mechanism, protocol="smtp", peer=self.peer_address, endpoint=self._endpoint()
+        )
         challenge = await self.maild.call(exchange.first, await self._answer(initial, b""))
         signature = await self.maild.call(exchange.final, await self._answer("", b64encode(challenge)))
         if await self._answer("", b64encode(signature)):

@@ -195,6 +195,9 @@ def test_makes_a_mailbox_that_logs_in(typed):
     run("mailbox", "suspend", "dora@acme.test", "--because", "lost phone")
     run("mailbox", "resume", "dora@acme.test")
     assert ask("mailbox", "quota", "dora@acme.test", "500M")["quota"] == 500 << 20
+    assert ask("mailbox", "ways", "dora@acme.test", "--pop3", "off", "--pop3-deletes", "trash") == {
+        "address": "dora@acme.test", "imap": True, "pop3": False, "smtp": True, "pop3_deletes": "trash",
+    }  # fmt: skip
     (row,) = ask("mailbox", "list", "--domain", "acme.test")
     assert (row["address"], row["quota"], row["messages"]) == ("dora@acme.test", 500 << 20, 0)
     assert "500.0M" in run("mailbox", "list", "--tenant", "acme")

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from hostmail.api.base import Shows, Strict
 from mailcore.errors import NotAllowedNow
 from mailcore.models import Access, Address, Mailbox, Membership, Rights
-from mailcore.services import mailboxes, users
+from mailcore.services import mailboxes, users, ways
 
 
 class MailboxShown(serializers.ModelSerializer[Mailbox]):
@@ -25,7 +25,8 @@ class MailboxShown(serializers.ModelSerializer[Mailbox]):
         model = Mailbox
         fields = (
             "id", "address", "addresses", "name", "tenant", "kind", "state", "suspended_because",
-            "quota_octets", "used_octets", "message_count", "created_at",
+            "quota_octets", "used_octets", "message_count", "has_imap", "has_pop3", "has_smtp",
+            "pop3_deletes", "created_at",
         )  # fmt: skip
 
     @extend_schema_field(serializers.CharField(allow_null=True))
@@ -51,6 +52,10 @@ class MailboxAdded(Strict):
 class MailboxChanged(Strict):
     name = serializers.CharField(max_length=120, required=False, allow_blank=True)
     quota_octets = serializers.IntegerField(min_value=1, required=False)
+    has_imap = serializers.BooleanField(required=False)
+    has_pop3 = serializers.BooleanField(required=False)
+    has_smtp = serializers.BooleanField(required=False)
+    pop3_deletes = serializers.ChoiceField(Mailbox.Deleting.choices, required=False)
 
 
 class Reason(Strict):
@@ -126,6 +131,10 @@ class Mailboxes(Shows):
             mailboxes.set_quota(mailbox, asked["quota_octets"], actor=self.person)
         if "name" in asked:
             mailboxes.rename(mailbox, asked["name"], actor=self.person)
+        ways.change(
+            mailbox, imap=asked.get("has_imap"), pop3=asked.get("has_pop3"), smtp=asked.get("has_smtp"),
+            pop3_deletes=asked.get("pop3_deletes"), actor=self.person,
+        )  # fmt: skip
         return self._now(mailbox)
 
     @extend_schema(responses={204: None})

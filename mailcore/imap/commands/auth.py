@@ -65,7 +65,7 @@ def authenticate(session: Session, command: Authenticate) -> Handler:
 def _scram(session: Session, command: Authenticate) -> Generator[Output, Any, None]:
     """RFC 5802 §5. What proves us is a challenge, which an empty line answers: OK has no room for it."""
     peer, endpoint = session.surroundings.peer, session.surroundings.endpoint
-    exchange = mailboxes.Exchange(command.mechanism, peer=peer, endpoint=endpoint)
+    exchange = mailboxes.Exchange(command.mechanism, protocol="imap", peer=peer, endpoint=endpoint)
     first = command.initial if command.initial is not None else (yield from _ask(b""))
     try:
         final = yield from _ask(exchange.first(first))

@@ -29,7 +29,7 @@ from mailcore.management.console import (
 )
 from mailcore.message.address import Path as AddressPath
 from mailcore.models import Address, Mailbox, SenderRule, Tenant
-from mailcore.services import addresses, closing, domains, mailboxes, messages, sender_rules, transfer
+from mailcore.services import addresses, closing, domains, mailboxes, messages, sender_rules, transfer, ways
 from mailcore.services.mailboxes import New
 
 CSV_TOGETHER = 64
@@ -37,8 +37,8 @@ CSV_TOGETHER = 64
 
 class Command(Tool):
     help = (
-        "Mailboxes: add (one or many), list, passwd, quota, suspend, resume, senders, want, block, forget,"
-        " remove, import, export."
+        "Mailboxes: add (one or many), list, passwd, quota, ways, suspend, resume, senders,"
+        " want, block, forget, remove, import, export."
     )
 
     def actions(self) -> Sequence[Action]:
@@ -67,6 +67,14 @@ class Command(Tool):
             Action(
                 "app-password", self.app_password, "Make a password for one device of its owner.",
                 (address, argument("name", nargs="?", default="made by the operator")),
+            ),
+            Action(
+                "ways", self.ways, "Open or close IMAP, POP3 and SMTP, and say what POP3's DELE does.",
+                (
+                    address,
+                    *(argument(f"--{name}", choices=("on", "off")) for name in ("imap", "pop3", "smtp")),
+                    argument("--pop3-deletes", choices=Mailbox.Deleting.values),
+                ),
             ),
             Action("quota", self.quota, "Change how much a mailbox may hold.", (address, argument("size"))),
             Action(
@@ -271,6 +279,17 @@ class Command(Tool):
             address=str(mailbox),
             quota=mailbox.quota_octets,
         )
+
+    def ways(self, options: Options) -> None:
+        mailbox = find_mailbox(options["address"])
+        is_open = {name: options[name] and options[name] == "on" for name in ("imap", "pop3", "smtp")}
+        ways.change(mailbox, **is_open, pop3_deletes=options["pop3_deletes"], actor=None)
+        now = {"imap": mailbox.has_imap, "pop3": mailbox.has_pop3, "smtp": mailbox.has_smtp}
+        self.say(
+            f"{mailbox}: " + ", ".join(f"{name} {'on' if may else 'off'}" for name, may in now.items())
+            + f"; what POP3 deletes {mailbox.get_pop3_deletes_display()}",
+            address=str(mailbox), **now, pop3_deletes=mailbox.pop3_deletes,
+        )  # fmt: skip
 
     def suspend(self, options: Options) -> None:
         mailbox = find_mailbox(options["address"])

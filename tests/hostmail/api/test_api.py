@@ -93,6 +93,9 @@ def test_makes_changes_suspends_and_removes_a_mailbox(alice):
     assert (made["address"], made["state"]) == ("dora@acme.test", "active")
     path = f"mailboxes/{made['id']}/"
     assert alice("patch", path, {"quota_octets": 1_000_000}, 200)["quota_octets"] == 1_000_000
+    changed = alice("patch", path, {"has_pop3": False, "pop3_deletes": "archive"}, 200)
+    assert (changed["has_imap"], changed["has_pop3"], changed["pop3_deletes"]) == (True, False, "archive")
+    assert alice("patch", path, {"pop3_deletes": "burn"}, 400)["errors"].keys() == {"pop3_deletes"}
     assert alice("post", f"{path}suspend/", {"because": "unpaid"}, 200)["suspended_because"] == "unpaid"
     assert alice("post", f"{path}resume/", status=200)["state"] == "active"
     alice("post", f"{path}password/", {"password": "another long password"}, 204)

@@ -134,6 +134,9 @@ def test_a_mailbox_is_made_changed_and_removed(cast, alice):
     assert b"exists already" in alice.post(page("mailbox_add"), new).content
 
     alice.post(page("mailbox_quota", box.public_id), {"megabytes": 3})
+    alice.post(page("mailbox_ways", box.public_id), {"imap": "on", "smtp": "on", "pop3_deletes": "trash"})
+    box.refresh_from_db()
+    assert (box.has_imap, box.has_pop3, box.has_smtp, box.pop3_deletes) == (True, False, True, "trash")
     alice.post(page("mailbox_suspend", box.public_id), {"because": "on holiday"})
     box.refresh_from_db()
     assert (box.quota_octets, box.state, box.suspended_because) == (3 << 20, "suspended", "on holiday")

@@ -35,7 +35,10 @@ def plain(person, password: str = PASSWORD):
 
 
 def sign_in(name: str, password: str, *, peer: str = "192.0.2.1", meanwhile=lambda: None) -> doors.Login:
-    exchange, client = mailboxes.Exchange(scram.MECHANISM, peer=peer, endpoint=b""), Client(name, password)
+    exchange, client = (
+        mailboxes.Exchange(scram.MECHANISM, protocol="imap", peer=peer, endpoint=b""),
+        Client(name, password),
+    )
     challenge = exchange.first(client.begin())
     meanwhile()
     assert exchange.final(client.answer(challenge)) == client.expected
@@ -44,7 +47,7 @@ def sign_in(name: str, password: str, *, peer: str = "192.0.2.1", meanwhile=lamb
 
 
 def salt_of(name: str) -> bytes:
-    exchange = mailboxes.Exchange(scram.MECHANISM, peer="192.0.2.1", endpoint=b"")
+    exchange = mailboxes.Exchange(scram.MECHANISM, protocol="imap", peer="192.0.2.1", endpoint=b"")
     return exchange.first(Client(name, "x").begin()).split(b",", 1)[1]
 
 
