@@ -368,3 +368,37 @@ def test_waits_no_longer_than_its_run_for_a_question_on_its_way(names, monkeypat
 
     (outcome,) = asyncio.run(main())
     assert isinstance(outcome, LookupFailed)
+
+
+def test_asks_once_what_many_want_to_know_at_the_same_time(names):
+    names.set("example.org", "TXT", ["one"])
+
+    async def all_at_once():
+        return await asyncio.gather(*(dns.atxt("example.org") for _ in range(5)))
+
+    assert asyncio.run(all_at_once()) == [["one"]] * 5
+    assert names.times_asked("example.org", "TXT") == 1
+
+
+def test_asks_again_when_who_asked_first_has_gone(names):
+    names.set("example.org", "TXT", ["one"])
+
+    async def first_leaves():
+        first = asyncio.ensure_future(dns.atxt("example.org"))
+        await asyncio.sleep(0)
+        second = asyncio.ensure_future(dns.atxt("example.org"))
+        await asyncio.sleep(0)
+        first.cancel()
+        return await second
+
+    assert asyncio.run(first_leaves()) == ["one"]
+    assert dns._flying == {}
+
+
+def test_holds_a_run_that_is_over_against_no_name(names, monkeypatch):
+    names.set("example.org", "TXT", ["one"])
+    monkeypatch.setattr(limits, "DNS_RUN_SECONDS", 0)
+    with pytest.raises(LookupFailed):
+        dns.txt("example.org")
+    monkeypatch.undo()
+    assert dns.txt("example.org") == ["one"]
