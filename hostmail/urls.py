@@ -8,11 +8,12 @@ from importlib.util import find_spec
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from hostmail.web import recovery
+from hostmail.web import recovery, signin
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("accounts/email/", recovery.addresses, name="account_email"),  # instead of allauth's
+    path("accounts/login/", signin.page, name="account_login"),
     path("accounts/", include("allauth.urls")),
 ]
 for _prefix, _face in (

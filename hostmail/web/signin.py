@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.forms import ResetPasswordForm as AllauthResetPasswordForm
+from allauth.account.views import login as allauth_login
 from django import forms
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from mailcore import limits
-from mailcore.errors import BadAddress, MailError, TenantSuspended
+from mailcore.errors import BadAddress, LoginThrottled, MailError, TenantSuspended
 from mailcore.models import Access, Membership, Tenant, User
 from mailcore.services import addresses, logins, races, tenants, users
 
@@ -93,6 +94,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         try:
             return super().authenticate(request, **credentials)
         except MailError as error:
+            request.refused_with = error.http  # type: ignore[attr-defined]
             raise forms.ValidationError(error.public) from error
 
     def reauthenticate(self, user: Any, password: str) -> bool:
@@ -123,6 +125,15 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     def set_password(self, user: Any, password: str) -> None:
         """Through the service, which ends what was signed in with the old one."""
         users.set_password(user, password, actor=user)
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """allauth's sign-in page; who has to wait is told so by its status as well."""
+    response: HttpResponse = allauth_login(request)
+    if getattr(request, "refused_with", 0) == LoginThrottled.http:
+        response.status_code = LoginThrottled.http
+        response.headers["Retry-After"] = str(limits.LOGIN_HOLD_SECONDS)
+    return response
 
 
 def _public(url: str) -> str:

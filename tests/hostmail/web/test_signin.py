@@ -62,7 +62,9 @@ def test_makes_who_keeps_guessing_wait_without_holding_a_thread(cast, client):
         for number in range(limits.LOGIN_FREE_TRIES + 1):
             assert b"please wait" not in sign_in(client, cast.alice.address, f"wrong {number}").content
         counted = counters.count(f"login-name:{cast.alice.address}", limits.LOGIN_WINDOW_SECONDS)
-        assert b"please wait" in sign_in(client, cast.alice.address).content
+        held = sign_in(client, cast.alice.address)
+        assert b"please wait" in held.content
+        assert (held.status_code, held.headers["Retry-After"]) == (429, str(limits.LOGIN_HOLD_SECONDS))
         assert signed_in_as(client) is None
         assert counters.count(f"login-name:{cast.alice.address}", limits.LOGIN_WINDOW_SECONDS) == counted
         assert sign_in(client, cast.bob.address).status_code == 302
