@@ -112,8 +112,12 @@ def decode(raw: bytes, charset: str = "") -> str:
             # Also for a declared latin-1: text that happens to be well-formed UTF-8 is hardly ever else.
             return raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            if error.reason == "unexpected end of data":  # well-formed so far: a piece cut inside a character
-                return raw[: error.start].decode("utf-8")
+            # Well-formed so far: a piece cut inside a character, or one letter of another charset at its end,
+            # which in what is not declared and else ASCII is more likely from é on.
+            whole = raw[: error.start]
+            is_cut = known == "utf-8" or not whole.isascii() or (known is None and raw[error.start] < 0xE0)
+            if error.reason == "unexpected end of data" and is_cut:
+                return whole.decode("utf-8")
             return raw.decode("utf-8" if known == "utf-8" and _mostly_utf8(raw) else "cp1252", "replace")
     assert known is not None
     try:

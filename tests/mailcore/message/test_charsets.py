@@ -81,6 +81,10 @@ def test_no_transforming_codec_of_python_is_listed() -> None:
         (b"\xc7\xd1", "ks_c_5601-1987", "한"),
         (b"a\x80", "x-unknown", "a€"),
         (b"caf\xc3", "", "caf"),
+        (b"caf\xe9", "", "caf\u00e9"),
+        (b"caf\xe9", "iso-8859-1", "caf\u00e9"),
+        (b"caf\xc3", "utf-8", "caf"),
+        (b"caf\xc3\xa9 ol\xc3", "", "caf\u00e9 ol"),
     ],
 )
 def test_decodes(raw: bytes, charset: str, expected: str) -> None:
