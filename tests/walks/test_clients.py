@@ -2,7 +2,6 @@
 
 import imaplib
 import re
-import shutil
 import smtplib
 import ssl
 import subprocess
@@ -14,12 +13,9 @@ from tests import cast
 from tests.cast import PASSWORD
 from tests.maild import LiveMaild
 from tests.messages import corpus
+from tests.servers import need
 
 ANN, BEN = "ann@acme.test", "ben@acme.test"
-
-
-def needs(program: str):
-    return pytest.mark.skipif(not shutil.which(program), reason=f"{program} is not installed")
 
 
 @pytest.fixture(autouse=True)
@@ -106,8 +102,8 @@ def test_body_lines_of_64_kib_pass(maild):
     client.logout()
 
 
-@needs("curl")
 def test_curl_reads_and_sends(maild, tmp_path):
+    need("curl")
     mail = tmp_path / "mail"
     mail.write_bytes(b"From: ann@acme.test\r\nTo: ben@acme.test\r\nSubject: by curl\r\n\r\nHello\r\n")
     run(
@@ -121,8 +117,8 @@ def test_curl_reads_and_sends(maild, tmp_path):
     assert "DKIM-Signature" in shown
 
 
-@needs("swaks")
 def test_swaks_delivers(maild):
+    need("swaks")
     said = run(
         "swaks", "--server", f"127.0.0.1:{maild.ports['smtp']}", "--to", ANN, "--from", "x@example.org",
         "--header", "Subject: by swaks",
@@ -150,8 +146,8 @@ def test_starttls_hides_the_rest_and_forgets_what_came_before(maild):
             assert smtp.has_extn("auth") == (port == "submission")
 
 
-@needs("mbsync")
 def test_mbsync_syncs_both_ways_and_then_finds_nothing_to_do(maild, tmp_path):
+    need("mbsync")
     with smtplib.SMTP("127.0.0.1", maild.ports["smtp"]) as smtp:
         for number in range(20):
             smtp.sendmail(
