@@ -137,6 +137,8 @@ def test_a_mailbox_is_made_changed_and_removed(cast, alice):
     alice.post(page("mailbox_ways", box.public_id), {"imap": "on", "smtp": "on", "pop3_deletes": "trash"})
     box.refresh_from_db()
     assert (box.has_imap, box.has_pop3, box.has_smtp, box.pop3_deletes) == (True, False, True, "trash")
+    shown = alice.get(page("mailbox", box.public_id)).content.decode().split()
+    assert (shown.count("on"), shown.count("off")) == (2, 1)
     alice.post(page("mailbox_suspend", box.public_id), {"because": "on holiday"})
     box.refresh_from_db()
     assert (box.quota_octets, box.state, box.suspended_because) == (3 << 20, "suspended", "on holiday")
