@@ -12,7 +12,7 @@ def every(kind=MailError):
         yield from every(each)
 
 
-ALL = [each for each in dict.fromkeys(every()) if each.__module__ == "mailcore.errors"]
+ALL = [each for each in dict.fromkeys(every()) if each.__module__.startswith("mailcore.errors.")]
 # RFC 5530 §3, RFC 9051 §7.1, RFC 9208 §4.3, RFC 7889, RFC 4467, RFC 5464 and RFC 6154 where they are used.
 IMAP_CODES = set(
     """
