@@ -25,7 +25,7 @@ FACES = (
     "mailcore.smtp",
 )
 PURE = (
-    "mailcore.message", "mailcore.senderauth", "mailcore.filters",
+    "mailcore.message", "mailcore.senderauth", "mailcore.filters", "mailcore.tlspolicy",
     "mailcore.imap.wire", "mailcore.imap.view", "mailcore.pop3.wire",
 )  # fmt: skip
 # What pure code may not know: the framework, the loop, the clock, the network, the disk.
@@ -134,6 +134,7 @@ def layers_go_down(source: Source) -> Iterator[str]:
         "mailcore.message",
         "mailcore.senderauth",
         "mailcore.filters",
+        "mailcore.tlspolicy",
     )
     if any(inside(source.module, package) for package in below):
         for line, name in source.imports():
