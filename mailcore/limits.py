@@ -356,6 +356,12 @@ QUEUE_STRIKES = 2  # connections to one host that break with nothing sent, befor
 STS_POLICY_OCTETS = 64 * 1024  # of an MTA-STS policy file (RFC 8461 §3.3)
 STS_PATTERNS = 1000  # hosts that a policy names
 STS_MAX_AGE_SECONDS = 31_557_600  # that a policy is kept (RFC 8461 §3.2)
+TLSRPT_URIS = 10  # that one domain's TLS reports go to
+TLSRPT_URI_CHARS = 500
+TLSRPT_ROWS = 2000  # of one report; a host that breaks in a thousand ways has said enough
+TLSRPT_KEPT_DAYS = (
+    14  # counts for TLS reports; a report that cannot be sent is tried for a day (RFC 8460 §5.5)
+)
 LEDGER_WRITES = 64  # in one transaction; each is a few rows
 QUEUE_CONNECTIONS = 10  # of one process to one destination; more than twenty make large hosts unfriendly
 QUEUE_THREADS = 64  # of one process, nearly all of them waiting for remote hosts

@@ -15,7 +15,17 @@ from celery import shared_task
 from mailcore import limits
 from mailcore.outside import clock, machine
 from mailcore.postman import postman
-from mailcore.services import closing, domains, events, queue, storage, suppressions, textindex, webhooks
+from mailcore.services import (
+    closing,
+    domains,
+    events,
+    outbound,
+    queue,
+    storage,
+    suppressions,
+    textindex,
+    webhooks,
+)
 
 _indexing = threading.Lock()
 _posting = threading.Lock()
@@ -100,6 +110,7 @@ def prune() -> None:
     _until_done(storage.prune_changes)
     _until_done(storage.prune_submissions)
     suppressions.prune()
+    _until_done(outbound.tlsrpt.prune)
     _until_done(webhooks.prune)
 
 

@@ -18,6 +18,7 @@ from mailcore.models.sharing import EVERY_RIGHT, LETTERS, FolderRight, MailboxGr
 from mailcore.models.submission import Submission
 from mailcore.models.suppression import Suppression
 from mailcore.models.tenant import Tenant
+from mailcore.models.tls import STSPolicy, TLSCount
 from mailcore.models.user import ApiToken, Invitation, Membership, Role, User
 from mailcore.models.verifier import Verifier
 from mailcore.models.webhook import Webhook, WebhookPost
@@ -51,6 +52,7 @@ __all__ = [
     "Right",
     "Rights",
     "Role",
+    "STSPolicy",
     "SearchBlock",
     "SearchMailbox",
     "SearchPlane",
@@ -59,6 +61,7 @@ __all__ = [
     "Submission",
     "Subscription",
     "Suppression",
+    "TLSCount",
     "Tenant",
     "ThreadRef",
     "User",

@@ -35,6 +35,11 @@ class Domain(models.Model):
         JUNK = "junk", _("never refuse, file in Junk")
         IGNORE = "ignore", _("file as any other mail")
 
+    class STSMode(models.TextChoices):
+        NONE = "none", _("no demands")
+        TESTING = "testing", _("report what fails, take it all the same")
+        ENFORCE = "enforce", _("only over TLS with a good certificate")
+
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
     public_id = models.CharField(max_length=24, unique=True, default=random_id, editable=False)
     name = models.CharField(max_length=253)
@@ -55,6 +60,10 @@ class Domain(models.Model):
     # What becomes of mail to this domain that fails DMARC where its sender's domain asks for something.
     dmarc_policy = models.CharField(
         max_length=8, choices=DMARCPolicy.choices, default=DMARCPolicy.OBEY, db_default=DMARCPolicy.OBEY
+    )
+    # What we say in its name to hosts that ask for its MTA-STS policy (RFC 8461).
+    sts_mode = models.CharField(
+        max_length=8, choices=STSMode.choices, default=STSMode.TESTING, db_default=STSMode.TESTING
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

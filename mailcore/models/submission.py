@@ -11,6 +11,12 @@ from mailcore.secrets import random_id
 
 
 class Submission(models.Model):
+    class TLSWish(models.TextChoices):
+        # REQUIRETLS: only over TLS that is verified, all the way. (RFC 8689 §2)
+        REQUIRED = "yes"
+        # TLS-Required: No: rather in clear than not at all. (RFC 8689 §3)
+        WAIVED = "no"
+
     class Source(models.TextChoices):
         WEBMAIL = "webmail"
         SMTP = "smtp"
@@ -38,6 +44,8 @@ class Submission(models.Model):
     # RET and ENVID of RFC 3461, as they came.
     dsn_ret = models.CharField(max_length=4, blank=True, default="", db_default="")
     dsn_envid = models.CharField(max_length=100, blank=True, default="", db_default="")
+    # "" for what nobody said.
+    tls_wish = models.CharField(max_length=3, choices=TLSWish.choices, blank=True, default="", db_default="")
     # The sender's own words for sorting: " invoice march ", with a space around each.
     tags = models.CharField(max_length=210, blank=True, default="", db_default="")
     created_at = models.DateTimeField()

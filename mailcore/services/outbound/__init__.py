@@ -1,5 +1,6 @@
 """Mail out: submit what our people send, try what the queue holds, tell them what became of it."""
 
+from mailcore.services.outbound import tlsrpt
 from mailcore.services.outbound.attempt import (
     Courier,
     LeaseLost,
@@ -46,5 +47,6 @@ __all__ = [
     "signer_of",
     "steps",
     "submit",
+    "tlsrpt",
     "way",
 ]
