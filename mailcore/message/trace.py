@@ -7,6 +7,7 @@ comment or pretend to be another clause. Pure; services.inbound and services.out
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
 from functools import lru_cache
 
@@ -64,6 +65,15 @@ def received(
     lines[-1] += ";"
     lines.append(f"\t{date(now)}")
     return "\r\n".join(lines).encode() + b"\r\n"
+
+
+def key_of(message_id: str) -> int | None:
+    """63 bits by which a Message-ID is found again, with or without its angle brackets; None without one."""
+    bare = message_id.strip().strip("<>").strip()
+    if not bare:
+        return None
+    digest = hashlib.blake2b(bare.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
 
 
 def _clean_word(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 if TYPE_CHECKING:
     from mailcore.models.user import User
@@ -33,6 +35,8 @@ class Event(models.Model):
     folder_id = models.BigIntegerField(null=True)
     # A compact sequence set.
     uids = models.TextField(blank=True)
+    # message.trace.key_of the Message-ID, where a mail comes into sight.
+    message_key = models.BigIntegerField(null=True)
     # What the kind needs: host, TLS, size, subject, reply, reasons.
     data = models.JSONField(default=dict)
 
@@ -43,6 +47,24 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["tenant_id", "id"], name="event_newest"),
             models.Index(fields=["tenant_id", "trace"], name="event_trace"),
+            # What services.traces searches by. Partial: who does not name an address pays nothing for it.
+            models.Index(
+                Lower("sender"), F("tenant_id"), F("id"), condition=Q(sender__gt=""), name="event_sender"
+            ),
+            models.Index(
+                Lower("recipient"),
+                F("tenant_id"),
+                F("id"),
+                condition=Q(recipient__gt=""),
+                name="event_recipient",
+            ),
+            models.Index(
+                fields=["message_key", "tenant_id", "id"],
+                condition=Q(message_key__isnull=False),
+                name="event_message_key",
+            ),
+            # What became of mail after delivery: events of commands, which have no trace.
+            models.Index(fields=["mailbox_id", "id"], condition=Q(trace=""), name="event_after"),
         ]
 
     def __str__(self) -> str:

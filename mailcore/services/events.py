@@ -13,18 +13,23 @@ from typing import Any
 
 from django.db import transaction
 
+from mailcore.message.trace import key_of
 from mailcore.models import Tenant
 from mailcore.outside import clock
 from mailcore.services import sql
 
 _COLUMNS = (
     "tenant_id", "mailbox_id", "trace", "kind", "at", "sender", "recipient", "folder_id", "uids", "data",
+    "message_key",
 )  # fmt: skip
 
 
 @dataclass(slots=True)
 class Fact:
-    """One event to be. kind is a verb in the past; trace names the SMTP transaction or submission."""
+    """One event to be. kind is a verb in the past; trace names the SMTP transaction or submission.
+
+    message_id is the mail's own, where it comes into sight; later events of its trace need not repeat it.
+    """
 
     kind: str
     tenant_id: int
@@ -35,6 +40,7 @@ class Fact:
     folder_id: int | None = None
     uids: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    message_id: str = ""
 
 
 def record(
@@ -48,9 +54,13 @@ def record(
     folder_id: int | None = None,
     uids: str = "",
     data: Mapping[str, Any] | None = None,
+    message_id: str = "",
 ) -> None:
     """Add one event."""
-    record_many([Fact(kind, tenant_id, mailbox_id, trace, sender, recipient, folder_id, uids, data or {})])
+    fact = Fact(
+        kind, tenant_id, mailbox_id, trace, sender, recipient, folder_id, uids, data or {}, message_id
+    )
+    record_many([fact])
 
 
 def record_many(facts: Iterable[Fact]) -> None:
@@ -62,7 +72,7 @@ def record_many(facts: Iterable[Fact]) -> None:
             (
                 fact.tenant_id, fact.mailbox_id, fact.trace[:40], fact.kind, moment,
                 sql.text(fact.sender)[:320], sql.text(fact.recipient)[:320], fact.folder_id, fact.uids,
-                json.dumps(dict(fact.data)),
+                json.dumps(dict(fact.data)), key_of(fact.message_id),
             )
             for fact in facts
         ],

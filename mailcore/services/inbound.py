@@ -297,6 +297,7 @@ def _record_refusal(transaction: Transaction, raw: bytes) -> None:
             sender=transaction.reverse_path,
             recipient=addresses_[0] if len(addresses_) == 1 else "",
             data=data,
+            message_id=fields.get(raw, "message-id") or "",
         )
         for tenant, addresses_ in by_tenant.items()
     )

@@ -21,6 +21,7 @@ from mailcore.imap.wire.seqset import compact
 from mailcore.message import flags as system_flags
 from mailcore.message.index import INDEX_VERSION
 from mailcore.message.subject import casemap
+from mailcore.message.trace import key_of
 from mailcore.models.change import Change
 from mailcore.outside import blobs, clock
 from mailcore.services import sql
@@ -205,6 +206,7 @@ class _Batch:
             index = mail.prepared.index
             refs = thread_refs(index.message_id, index.references, index.base_subject)
             size = len(mail.prefix) + mail.prepared.octets
+            key = key_of(index.message_id) if unit.trace else None
             for filing in mail.filings:
                 box = self.boxes[filing.mailbox_id]
                 folder = self.folders.get((box.pk, filing.folder)) or self._make_folder(
@@ -234,7 +236,7 @@ class _Batch:
                     self.events.append((
                         filing.tenant_id, box.pk, (unit.trace + filing.trace_suffix)[:40], unit.event_kind,
                         self.moment, sql.text(unit.sender)[:320], sql.text(filing.recipient)[:320],
-                        folder.pk, str(uid), json.dumps(unit.data),
+                        folder.pk, str(uid), json.dumps(unit.data), key,
                     ))  # fmt: skip
             if mail.keep_for and mail.keep_for[0] not in by_tenant:
                 by_tenant[mail.keep_for[0]] = self._number_content(mail.keep_for[1])

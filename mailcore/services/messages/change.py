@@ -134,7 +134,7 @@ def _record(
         sql.execute(
             sql.insert_statement("event", EVENT_COLUMNS),
             (box.tenant_id, box.pk, "", kind, sql.moment(clock.now()), "", "", folder_id,
-             compact(uids).decode(), json.dumps({"via": via, **data})),
+             compact(uids).decode(), json.dumps({"via": via, **data}), None),
         )  # fmt: skip
 
 

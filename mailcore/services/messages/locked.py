@@ -28,6 +28,7 @@ MESSAGE_COLUMNS = (
 CHANGE_COLUMNS = ("folder_id", "modseq", "kind", "mailbox_id", "uids", "at")
 EVENT_COLUMNS = (
     "tenant_id", "mailbox_id", "trace", "kind", "at", "sender", "recipient", "folder_id", "uids", "data",
+    "message_key",
 )  # fmt: skip
 FOLDER_NAMES = {
     "inbox": "INBOX",

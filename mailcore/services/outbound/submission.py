@@ -474,6 +474,7 @@ class _Plan:
             trace=origin.trace,
             sender=origin.reverse_path,
             recipient=recipients[0] if len(recipients) == 1 else "",
+            message_id=self.prepared.index.message_id,
             data={
                 "source": str(origin.source),
                 "subject": self.subject[:200],

@@ -2,8 +2,9 @@
 
 import pytest
 
+from mailcore.message.trace import key_of
 from mailcore.models import Event
-from mailcore.services import events
+from mailcore.services import events, sql
 from tests.cast import Cast
 from tests.fakes import FakeClock
 
@@ -41,3 +42,31 @@ def test_prunes_what_is_older_than_its_tenant_keeps_it():
         clock.advance(days=90)
         assert events.prune() == 6
     assert not Event.objects.exists()
+
+
+def test_finds_a_mail_again_by_its_message_id():
+    cast = Cast()
+    tenant_id = cast.alice.tenant.pk
+    events.record("refused", tenant_id=tenant_id, message_id="<1@a.test>")
+    events.record("refused", tenant_id=tenant_id)
+    assert Event.objects.get(message_key=key_of(" 1@a.test ")) == Event.objects.order_by("id")[0]
+    assert key_of("<>") is None
+    assert key_of("2@a.test") != key_of("1@a.test")
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        ("lower(sender) = 'a@b.test' AND tenant_id = 1 AND sender > ''", "event_sender"),
+        ("lower(recipient) = 'a@b.test' AND tenant_id = 1 AND recipient > ''", "event_recipient"),
+        ("message_key = 7 AND tenant_id = 1", "event_message_key"),
+        ("mailbox_id = 7 AND trace = '' AND id > 5", "event_after"),
+    ],
+)
+def test_has_an_index_for_each_way_of_searching(where, name):
+    if sql.is_sqlite():
+        plan = sql.rows(f"EXPLAIN QUERY PLAN SELECT id FROM event WHERE {where} ORDER BY id DESC LIMIT 9")
+    else:
+        sql.execute("SET LOCAL enable_seqscan = off")
+        plan = sql.rows(f"EXPLAIN SELECT id FROM event WHERE {where} ORDER BY id DESC LIMIT 9")
+    assert name in str(plan)
