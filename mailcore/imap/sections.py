@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,12 @@ def is_of_header(section: Section) -> bool:
     return not section.part and section.text.startswith("HEADER")
 
 
-def of_header(section: Section, header: bytes) -> bytes:
-    """HEADER, HEADER.FIELDS or HEADER.FIELDS.NOT of a header section."""
+def of_header(section: Section) -> Callable[[bytes], bytes]:
+    """What makes HEADER, HEADER.FIELDS or HEADER.FIELDS.NOT of a header section."""
     if section.text == "HEADER":
-        return header
-    names = [name.decode("utf-8", "replace") for name in section.fields]
-    return fields.select(header, names, negate=section.text == "HEADER.FIELDS.NOT")
+        return bytes
+    names = tuple(name.decode("utf-8", "replace") for name in section.fields)
+    return fields.selector(names, negate=section.text == "HEADER.FIELDS.NOT")
 
 
 def cut(octets: bytes | None, partial: tuple[int, int] | None) -> bytes | None:
@@ -86,7 +87,7 @@ class Sections:
         mail = self._mail
         if not section.part:
             if is_of_header(section):
-                return of_header(section, self.header)
+                return of_header(section)(self.header)
             return mail.body if section.text == "TEXT" else mail.raw
         part = self.table.find(section.part)
         if part is None:
@@ -101,7 +102,7 @@ class Sections:
             return None
         if section.text == "TEXT":
             return self.slice(inner.body_start, inner.body_end)
-        return of_header(section, self.slice(inner.header_start, inner.header_end))
+        return of_header(section)(self.slice(inner.header_start, inner.header_end))
 
     def decoded(self, section: Section) -> bytes | None:
         """A part without its transfer encoding, None when there is none such (RFC 3516 §4.2).

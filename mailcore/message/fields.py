@@ -8,7 +8,7 @@ that nobody put a header on. Lines end with CRLF or LF; CR alone is no line end.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
 
 from mailcore.message.words import decode
@@ -24,9 +24,11 @@ __all__ = [
     "lines",
     "prepend",
     "select",
+    "selector",
     "split",
 ]
 
+_NAME = re.compile(rb"[!-9;-~]+")
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 # One field with its folded lines; possessive, so never tried twice.
 FIELD = re.compile(rb"^([!-9;-~]++)[ \t]*+:([^\n]*+\n?(?:[ \t][^\n]*+\n?)*+)", re.MULTILINE)
@@ -108,27 +110,67 @@ def prepend(raw: bytes, field: bytes) -> bytes:
     return field + b"X-Stray:" + raw if raw[:1] in (b" ", b"\t") else field + raw
 
 
-@lru_cache(maxsize=256)
-def _selector(names: tuple[str, ...]) -> frozenset[bytes]:
-    return frozenset(name.encode("utf-8", "replace").lower() for name in names)
-
-
 def select(header: bytes, names: Collection[str], *, negate: bool = False) -> bytes:
     """Return the fields of these names and an empty line, or with negate all others.
 
     The answer to BODY[HEADER.FIELDS (...)] and BODY[HEADER.FIELDS.NOT (...)]. (RFC 9051 §6.4.5.1)
     """
-    wanted = _selector(tuple(names))
-    end = body_start(header)
-    if not negate:
-        out = [m[0] for m in FIELD.finditer(header, 0, end) if m[1].lower() in wanted]
-    else:
-        out = [
+    return selector(tuple(names), negate=negate)(header)
+
+
+@lru_cache(maxsize=256)
+def selector(names: tuple[str, ...], *, negate: bool = False) -> Callable[[bytes], bytes]:
+    """Return what selects these fields of one header section after the other."""
+    wanted = frozenset(name.encode("utf-8", "replace").lower() for name in names)
+
+    def all_others(header: bytes) -> bytes:
+        return _ended(
             m[0]
-            for m in _LINE.finditer(header, 0, end)
+            for m in _LINE.finditer(header, 0, body_start(header))
             if m[0] not in (b"", b"\r\n", b"\n") and (m[1] or b"").lower() not in wanted
-        ]
+        )
+
+    def one_by_one(header: bytes) -> bytes:
+        return _ended(m[0] for m in FIELD.finditer(header, 0, body_start(header)) if m[1].lower() in wanted)
+
+    if negate:
+        return all_others
+    find_all = _finder(wanted)
+
+    def at_once(header: bytes) -> bytes:
+        # Is it a whole header section, with the empty line at its end and nowhere before?
+        empty = header.find(b"\n\r\n")
+        if empty < 0 or empty + 3 != len(header) or b"\n\n" in header or header.startswith(b"\r\n"):
+            return one_by_one(header)
+        found: list[bytes] = find_all(b"\n" + header)
+        found.append(b"\r\n")
+        return b"\n".join(found)
+
+    return at_once
+
+
+def _ended(found: Iterable[bytes]) -> bytes:
+    out = list(found)
     if out and not out[-1].endswith(b"\n"):
         out.append(b"\r\n")
-    out.append(b"\r\n")
-    return b"".join(out)
+    return b"".join([*out, b"\r\n"])
+
+
+def _finder(names: Collection[bytes]) -> Callable[[bytes], list[bytes]]:
+    """Return what finds the fields of these names, in lower case, each without the LF at its end.
+
+    Clients ask this of whole folders. A line end in front, which the engine looks for as fast as memory is
+    read, and the first letter in both cases, by which it rules a line out at once: a third of the time of
+    looking at every field.
+    """
+    by_first: dict[bytes, list[bytes]] = {}
+    for name in sorted(names):
+        if _NAME.fullmatch(name):
+            by_first.setdefault(name[:1], []).append(re.escape(name[1:]))
+    if not by_first:
+        return lambda header: []
+    choices = [
+        b"[%b%b](?i:%b)" % (re.escape(first), re.escape(first.upper()), b"|".join(rest))
+        for first, rest in by_first.items()
+    ]
+    return re.compile(rb"\n((?:%b)[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+)" % b"|".join(choices)).findall

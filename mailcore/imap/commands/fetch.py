@@ -7,6 +7,7 @@ Flags come from the view's snapshot, everything else from rows; a page is read w
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator
+from itertools import chain
 from operator import itemgetter
 from typing import cast
 
@@ -291,13 +292,13 @@ class _Plan:
         if sections.is_of_header(section):
             self.page_rows = _WIDE_ROWS
             prefix, header = self.column("c.prefix"), self.column("c.header")
+            is_utf8, partial, wanted = self.is_utf8, item.partial, sections.of_header(section)
 
             def of_header(row: Row) -> bytes:
                 whole = row[prefix] + row[header]
-                if not self.is_utf8 and downgrade.is_international(whole):
+                if not is_utf8 and downgrade.is_international(whole):
                     whole = downgrade.header(whole)
-                found = sections.of_header(section, whole)
-                return _literal(sections.cut(found, item.partial))
+                return _literal(sections.cut(wanted(whole), partial))
 
             return of_header
         self.needs_octets = True
@@ -321,6 +322,21 @@ class _Plan:
         found = _literal(sections.cut(octets, item.partial))
         # RFC 3516 §4.2: without NUL a string is due, so that clients need not look for NUL themselves.
         return b"~" + found if b"\0" in found else found
+
+    def lines(self, found: list[pages.Found]) -> Iterator[bytes]:
+        """The answers of a page, each at once: for what is small, which is asked of whole folders."""
+        word = b"UIDFETCH" if self.is_uid_only else b"FETCH"
+        form = b"* %%d %b (%b)\r\n" % (
+            word,
+            b" ".join([label.replace(b"%", b"%%") + b"%b" for label, _ in self.pieces]),
+        )
+        makers = [make for _, make in self.pieces]
+        for at, row in found:
+            values = [make(row) for make in makers]
+            if None in values or row[0] in self.changed:
+                yield from self.write(at + 1, row)
+            else:
+                yield form % (row[0] if self.is_uid_only else at + 1, *values)
 
     def write(self, seq: int, row: Row) -> Iterator[bytes]:
         """One message's answer, in pieces, so that nobody holds a big mail once for each item."""
@@ -350,13 +366,13 @@ def _answers(view: View, plan: _Plan, slices: Slices) -> Generator[bytes, None, 
     for found, is_whole in _lots(view, plan, slices):
         missing |= not is_whole
         yield b""  # others may run
-        for at, row in found:
-            for piece in plan.write(at + 1, row):
-                out.append(piece)
-                size += len(piece)
-                if size >= limits.IMAP_ANSWER_OCTETS:
-                    yield b"".join(out)
-                    out, size = [], 0
+        pieces = chain.from_iterable(plan.write(at + 1, row) for at, row in found)
+        for piece in pieces if plan.needs_octets else plan.lines(found):
+            out.append(piece)
+            size += len(piece)
+            if size >= limits.IMAP_ANSWER_OCTETS:
+                yield b"".join(out)
+                out, size = [], 0
     yield b"".join(out)
     return missing
 

@@ -201,6 +201,9 @@ class _Searching:
                 for each in keys:
                     found.update(self._in_memory(each, places))
                 return sorted(found)
+            case Not(key=HasFlag(flag=flag)) if bit := system_flags.bit(flag):
+                values = self.flags
+                return [at for at in places if not values[at] & bit]
             case Not(key=inner):
                 without = set(self._in_memory(inner, places))
                 return [at for at in places if at not in without]

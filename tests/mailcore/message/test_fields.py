@@ -97,3 +97,35 @@ def test_every_line_is_kept_once(pieces: list[bytes]) -> None:
     assert sum(map(len, (chosen, rest))) <= len(header) + 4
     for name, start, end in fields.iter_fields(header):
         assert (name == "a") == (header[start:end] in chosen + b"\r\n")
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b"A: b\r\n",
+                b"a : c\n",
+                b" d\r\n",
+                b"ab: x\r\n",
+                b"B:",
+                b"B\t:\r\n",
+                b"junk\r\n",
+                b":\n",
+                b"\t\n",
+                b"\r",
+            ]
+        ),
+        max_size=12,
+    ),
+    st.sampled_from([b"\r\n", b"\n", b""]),
+)
+def test_select_finds_what_looking_at_each_field_finds(pieces: list[bytes], end: bytes) -> None:
+    header = fields.split(b"".join(pieces) + end)[0]
+    for names in (["a"], ["A", "b"], ["ab", "a"], ["", "a: b", "é"]):
+        wanted = {name.lower() for name in names}
+        found = b"".join(
+            header[start:stop] for name, start, stop in fields.iter_fields(header) if name in wanted
+        )
+        if found and not found.endswith(b"\n"):
+            found += b"\r\n"
+        assert fields.select(header, names) == found + b"\r\n"
