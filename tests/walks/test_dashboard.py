@@ -50,6 +50,7 @@ def publish(page: Page, names: FakeDNS) -> int:
     return sum(map(len, zone.values()))
 
 
+@pytest.mark.once
 def test_a_domain_turns_green_and_its_mailbox_signs_in(running, names, page):
     page.goto(running.url)
     page.get_by_role("link", name="Create an organisation").click()
