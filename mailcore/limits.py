@@ -379,6 +379,14 @@ RETENTION_DAYS = 3650
 # --- The dashboard (hostmail/web) -------------------------------------------------------------------------
 FORM_OCTETS = 4 * 1024 * 1024  # of a request that carries no mail; Django takes half of it for fields
 AUDIT_CSV_ROWS = 10_000  # of one file, which is built in memory: about 2 MB
+TRACE_PASTED_OCTETS = 64 * 1024  # of a header section that somebody looks for a mail with
+TRACE_CLUES = 20  # ids or words in one search
+TRACE_PAGE = 50  # mails on a page of found ones
+TRACE_CHUNK_ROWS = 500  # events read by one statement of a search
+TRACE_SCAN_ROWS = 20_000  # events looked through for words of a subject: some 0.2 s; the next page goes on
+TRACE_RECIPIENTS = 500  # of one mail, told one by one (SMTP_RECIPIENTS)
+TRACE_AFTER_ROWS = 2_000  # events of a mailbox looked through for what became of one mail: some 10 ms
+TRACE_COPIES = 50  # places that one mail is followed to
 
 # --- Webmail (hostmail/webmail, mailcore/services/messages/listing.py) ------------------------------------
 

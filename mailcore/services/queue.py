@@ -108,6 +108,12 @@ def enqueue(
             for recipient in group
         ],
     )  # fmt: skip
+    if recipients and source == Submission.Source.FORWARD:
+        # What an alias passes on has no sender here whose "submitted" would tell of it.
+        events.record_many(
+            Fact("forwarded", tenant_id, None, trace, sender=reverse_path, recipient=one)
+            for one in recipients
+        )
     if recipients and hold_until is None:
         worker.wake("run_queue")
     return submission
@@ -335,18 +341,16 @@ def release(entry: QueueEntry, *, actor: User | None) -> None:
 
 def drop(entry: QueueEntry, *, actor: User | None) -> None:
     """Give an entry up without a report to its sender. Raises NotAllowedNow when it is finished."""
-    now = clock.now()
-    with races.change():
-        _change(entry, (State.WAITING, State.HELD), "queue.drop", actor, state=State.DROPPED, finished_at=now)
-        submission = Submission.objects.get(pk=entry.submission_id)
-        events.record(
-            "dropped",
-            tenant_id=entry.tenant_id,
-            mailbox_id=submission.mailbox_id,
-            trace=submission.trace,
-            sender=submission.reverse_path,
-            recipient=entry.recipient,
-        )
+    before = (State.WAITING, State.HELD)
+    _change(entry, before, "queue.drop", actor, state=State.DROPPED, finished_at=clock.now())
+
+
+_STEERED = {
+    "queue.retry": "retried",
+    "queue.hold": "held",
+    "queue.release": "released",
+    "queue.drop": "dropped",
+}
 
 
 def _change(
@@ -357,5 +361,14 @@ def _change(
         if not QueueEntry.objects.filter(pk=entry.pk, state__in=before).update(**values):
             entry.refresh_from_db()
             raise NotAllowedNow(f"The entry is {entry.get_state_display()}")
-        audit.record(actor, verb, entry, data={"trace": entry.submission.trace})
+        submission = entry.submission
+        audit.record(actor, verb, entry, data={"trace": submission.trace})
+        events.record(
+            _STEERED[verb],
+            tenant_id=entry.tenant_id,
+            mailbox_id=submission.mailbox_id,
+            trace=submission.trace,
+            sender=submission.reverse_path,
+            recipient=entry.recipient,
+        )
     entry.refresh_from_db()

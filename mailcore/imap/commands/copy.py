@@ -21,7 +21,9 @@ def copy(session: Session, command: Copy) -> Handler:
     target = _target(session, command.folder)
     if not ranges:
         return Done("Nothing to copy")
-    copied = messages.copy(view.snapshot.folder_id, ranges, target.state.folder_id, keep=_kept(target))
+    copied = messages.copy(
+        view.snapshot.folder_id, ranges, target.state.folder_id, keep=_kept(target), via="imap"
+    )
     if not copied.source_uids:
         return Done("Nothing to copy")
     return Done(

@@ -177,6 +177,7 @@ def set_flags(
         changed: list[int] = []
         refused: list[int] = []
         read: list[int] = []
+        marked: list[int] = []
         unseen = 0
         for uid, flags, keywords, modseq in _select(folder_id, ranges, "uid, flags, keywords, modseq"):
             new_flags = add if replace else (flags | add) & ~remove
@@ -189,6 +190,8 @@ def set_flags(
                 unseen += bool(seen_before) - bool(seen_now)
                 if seen_now and not seen_before:
                     read.append(uid)
+                if new_flags & ~flags & system_flags.DELETED:
+                    marked.append(uid)
         if not changed:
             if box.keywords_grew:
                 write_back([box])
@@ -209,12 +212,14 @@ def set_flags(
         _count(folder_id, box, unseen=unseen)
         if read:
             _record(box, "read", folder_id, read, via, {})
+        if marked:
+            _record(box, "marked", folder_id, marked, via, {})
         write_back([box])
         ring([box.pk])
         return Changed(box.modseq, changed, refused)
 
 
-def copy(source_id: int, ranges: Ranges, target_id: int, *, keep: Kept = ALL_KEPT) -> Copied:
+def copy(source_id: int, ranges: Ranges, target_id: int, *, keep: Kept = ALL_KEPT, via: str = "") -> Copied:
     """Copy messages to another folder, of the same mailbox or another of the same tenant.
 
     The octets are shared, the copies count against the target's quota. All or nothing.
@@ -236,9 +241,13 @@ def copy(source_id: int, ranges: Ranges, target_id: int, *, keep: Kept = ALL_KEP
         sql.execute("UPDATE folder SET uidnext = %s WHERE id = %s", (uidnext + len(rows), target_id))
         _log(target_id, target, Change.Kind.ADDED, target_uids)
         _count(target_id, target, messages=len(rows), unseen=unseen, octets=octets)
+        uids = [row[3] for row in rows]
+        _record(
+            source, "copied", source_id, uids, via, {"to": target_id, "as": compact(target_uids).decode()}
+        )
         write_back([target])
         ring([target.pk])
-        return Copied(uidvalidity, [row[3] for row in rows], target_uids)
+        return Copied(uidvalidity, uids, target_uids)
 
 
 def _lock_both(source_id: int, target_id: int) -> tuple[LockedMailbox, LockedMailbox]:
