@@ -43,8 +43,8 @@ class View:
     """One selected folder of one session."""
 
     __slots__ = (
-        "claimed", "first_recent", "is_read_only", "is_uid_only", "saved", "shown", "silent", "snapshot",
-        "tells_modseqs", "tells_recent", "tells_uids", "tells_vanished", "told", "whole",
+        "claimed", "first_recent", "flags_told", "is_read_only", "is_uid_only", "saved", "shown", "silent",
+        "snapshot", "tells_modseqs", "tells_recent", "tells_uids", "tells_vanished", "told", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +62,8 @@ class View:
         self.shown: array[int] = snapshot.uids
         # Changes up to this modseq have been told, but for what is held back.
         self.told = snapshot.modseq
+        # The same of flags; less while the client does not want to hear of them (RFC 5465 §5.1).
+        self.flags_told = snapshot.modseq
         # All up to this one: where a client that loses its connection now may go on from (RFC 7162 §3.2).
         self.whole = snapshot.highest
         # The client wants uid and modseq with all news (RFC 7162 §3.2.4).
@@ -154,6 +156,8 @@ class View:
 
         Where somebody else changed them first, that is not the truth, and the next update tells.
         """
+        if self.flags_told < self.told:
+            return  # nobody knows what it believes: it is told
         silent = dict(self.silent)
         for uid in uids:
             believed = silent.get(uid) or self._known(uid)
@@ -220,10 +224,16 @@ class View:
 
     # --- news ---------------------------------------------------------------------------------------
 
-    def update(self, new: Snapshot, *, may_expunge: bool, with_uids: bool = False) -> list[bytes]:
-        """What to tell the client about a newer snapshot. Without may_expunge what went is held back."""
+    def update(
+        self, new: Snapshot, *, may_expunge: bool, with_uids: bool = False, with_flags: bool = True
+    ) -> list[bytes]:
+        """What to tell the client about a newer snapshot.
+
+        Without may_expunge what went is held back; without with_flags, what became of the flags.
+        """
         old = self.shown
-        if new is self.snapshot and (old is new.uids or not may_expunge):
+        owes_flags = with_flags and self.flags_told < self.told
+        if new is self.snapshot and not owes_flags and (old is new.uids or not may_expunge):
             return [] if old is new.uids else self._whole()
         out: list[bytes] = []
         if new.names is not self.snapshot.names and new.names != self.snapshot.names:
@@ -231,9 +241,11 @@ class View:
             out.append(responses.flags([*system_flags.NAMES.values(), *new.names]))
         gone = [] if new.uids is old else _gone(old, new.uids)
         last = old[-1] if old else 0
-        since, self.snapshot, self.told = self.told, new, new.modseq
-        out += self._changed_flags(since, last, with_uids=with_uids)
-        self.silent = _NOTHING
+        self.snapshot, self.told = new, new.modseq
+        if with_flags:
+            since, self.flags_told = self.flags_told, new.modseq
+            out += self._changed_flags(since, last, with_uids=with_uids)
+            self.silent = _NOTHING
         if not gone:
             grew = len(new.uids) > len(old)
             self.shown = new.uids
@@ -249,7 +261,7 @@ class View:
             out.append(responses.exists(len(self.shown)))
             if self.tells_recent:
                 out.append(responses.recent(self.recent_count))
-        if self.shown is new.uids:
+        if self.shown is new.uids and self.flags_told == self.told:
             self.whole = new.highest
         if gone:
             out += self._whole()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from mailcore.errors import BadSyntax
@@ -17,14 +18,15 @@ KINDS: Final = {
 
 def several(cursor: Cursor) -> tuple[Folders, ...]:
     """One or more in parentheses."""
-    return cursor.several(lambda: _one(cursor), "which folders")
+    return cursor.several(lambda: one(cursor), "which folders")
 
 
-def _one(cursor: Cursor) -> Folders:
+def one(cursor: Cursor, kinds: Mapping[str, bool] = KINDS) -> Folders:
+    """One of kinds, with its folder names."""
     kind = cursor.word("which folders")
-    if kind not in KINDS:
+    if kind not in kinds:
         raise BadSyntax(f"Unknown kind of folders {kind[:40]}")
-    if not KINDS[kind]:
+    if not kinds[kind]:
         return Folders(kind)
     cursor.space("folder names")
     if cursor.sees(b"("):

@@ -31,6 +31,7 @@ from mailcore.imap.wire import (
     mailbox_filters,
     metadata_arguments,
     modseqs,
+    notify_arguments,
     partial,
     search_keys,
     seqset,
@@ -491,6 +492,7 @@ COMMANDS: Final[dict[str, Reader | None]] = {
     "UID EXPUNGE": _uid_expunge,
     **dict.fromkeys(("SEARCH", "UID SEARCH"), _search),
     "ESEARCH": _esearch,
+    "NOTIFY": notify_arguments.notify,
     **dict.fromkeys(("SORT", "UID SORT"), sort_arguments.sort),
     **dict.fromkeys(("THREAD", "UID THREAD"), sort_arguments.thread),
 }

@@ -400,6 +400,28 @@ class Folders(NamedTuple):
     names: tuple[str, ...] = ()
 
 
+class EventGroup(NamedTuple):
+    """Events in some folders that a client wants to hear of (RFC 5465 §8).
+
+    events   names in upper case, none for NONE
+    folders  kind may be SELECTED-DELAYED, too
+    fetched  of each new message of the selected folder
+    """
+
+    folders: Folders
+    events: frozenset[str]
+    fetched: tuple[FetchItem, ...] = ()
+
+
+class Notify(NamedTuple):
+    """NOTIFY (RFC 5465 §3.1). Without groups it is NOTIFY NONE."""
+
+    tag: bytes
+    name: str
+    wants_status: bool = False
+    groups: tuple[EventGroup, ...] = ()
+
+
 class MultiSearch(NamedTuple):
     """ESEARCH (RFC 7377). returns as in Search."""
 
@@ -431,6 +453,7 @@ Command: TypeAlias = (
     | UidExpunge
     | Search
     | MultiSearch
+    | Notify
     | Sort
     | Thread
     | OnIdentifier

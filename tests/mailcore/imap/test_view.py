@@ -56,6 +56,32 @@ def test_tells_new_messages_flags_and_expunges_in_order():
     assert seen.update(new, may_expunge=True) == []
 
 
+def test_keeps_flags_back_from_who_does_not_want_them():
+    seen = view(snapshot(1, START))
+    new = snapshot(4, {1: (FLAGGED, 2), 2: (0, 1), 5: (0, 3), 6: (0, 4)})
+    assert seen.update(new, may_expunge=True, with_flags=False) == [b"* 4 EXISTS\r\n", b"* 0 RECENT\r\n"]
+    assert seen.update(new, may_expunge=True, with_flags=False) == []
+    # What it changes silently meanwhile is told, too: it did not know what it changed.
+    seen.assume([2], lambda flags, keywords: (SEEN, 0))
+    assert seen.update(snapshot(5, {1: (FLAGGED, 2), 2: (SEEN, 5), 5: (0, 3)}), may_expunge=True) == [
+        b"* 1 FETCH (FLAGS (\\Flagged))\r\n",
+        b"* 2 FETCH (FLAGS (\\Seen))\r\n",
+        b"* 3 FETCH (FLAGS ())\r\n",
+        b"* 4 EXPUNGE\r\n",
+    ]
+
+
+def test_goes_on_from_what_was_told_whole():
+    seen = view(snapshot(1, START))
+    seen.tells_modseqs = True
+    seen.update(snapshot(4, {**START, 1: (FLAGGED, 4)}), may_expunge=True, with_flags=False)
+    assert seen.whole == 1
+    assert seen.update(snapshot(4, {**START, 1: (FLAGGED, 4)}), may_expunge=True) == [
+        b"* 1 FETCH (FLAGS (\\Flagged) UID 1 MODSEQ (4))\r\n"
+    ]
+    assert seen.whole == 4
+
+
 def test_keeps_expunges_back_until_they_may_be_told():
     seen = view(snapshot(1, START))
     new = snapshot(4, {2: (0, 1), 6: (0, 4)})
@@ -269,7 +295,9 @@ def test_the_log_of_refreshes_is_enough():
 
 changes = st.lists(
     st.tuples(
-        st.sampled_from(["add", "flag", "gone", "tell", "tell all"]), st.integers(0, 9), st.integers(0, 31)
+        st.sampled_from(["add", "flag", "gone", "tell", "tell all", "tell no flags"]),
+        st.integers(0, 9),
+        st.integers(0, 31),
     ),
     max_size=40,
 )
@@ -307,7 +335,8 @@ def test_a_client_that_believes_what_it_is_told_knows_all(steps):
             else:
                 now[uid] = (flags, modseq)
         elif verb.startswith("tell"):
-            hear(seen.update(snapshot(modseq, now), may_expunge=verb == "tell all"))
+            new = snapshot(modseq, now)
+            hear(seen.update(new, may_expunge=verb != "tell", with_flags=verb != "tell no flags"))
     hear(seen.update(snapshot(modseq + 1, now), may_expunge=True))
     assert list(seen.shown) == sorted(now)
     assert len(mirror) == len(now)
