@@ -6,7 +6,7 @@ Flags come from the view's snapshot, everything else from rows; a page is read w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import cast
@@ -39,11 +39,12 @@ _WIDE_ROWS = limits.IMAP_PAGE_ROWS // 5
 
 def from_memory(session: Session, command: Fetch) -> bool:
     """Only UID, FLAGS and MODSEQ are asked, of what is there: the snapshot knows them."""
-    return _is_in_memory(command) and ("VANISHED", None) not in command.modifiers
+    return is_in_memory(command.items) and ("VANISHED", None) not in command.modifiers
 
 
-def _is_in_memory(command: Fetch) -> bool:
-    return all(item.name in ("FLAGS", "UID", "MODSEQ") for item in command.items)
+def is_in_memory(items: Iterable[FetchItem]) -> bool:
+    """Whether a snapshot knows all of these."""
+    return all(item.name in ("FLAGS", "UID", "MODSEQ") for item in items)
 
 
 def _items(session: Session, command: Fetch) -> list[FetchItem]:
@@ -78,25 +79,27 @@ def fetch(session: Session, command: Fetch) -> Handler:
         yield from resync.vanished(view, since, uids)
     if since is not None:
         slices = view.changed_since(slices, since)
-    if _is_in_memory(command):
-        missing = yield from flags_and_uids(view, {item.name for item in items}, slices)
-    else:
-        snapshot, changed = view.snapshot, frozenset[int]()
-        if (
-            not view.is_read_only
-            and session.rights & Right.SEEN
-            and not all(item.peek for item in command.items)
-        ):
-            snapshot, changed = _set_seen(session, view, slices)
-        plan = _Plan(_Flags(snapshot, view.first_recent), changed, view, is_utf8=session.is_utf8)
-        for item in items:
-            plan.add(item)
-        missing = yield from _answers(view, plan, slices)
-        if plan.is_undecoded:
-            raise UnknownCTE
+    missing = yield from told(session, items, slices)
     if missing and not command.uid:
         raise NoSuchMessage("Some of those messages have been expunged")
     return Done("FETCH completed")
+
+
+def told(session: Session, items: Sequence[FetchItem], slices: Slices) -> Generator[bytes, None, bool]:
+    """The answers for messages of the selected folder; whether some are gone. Raises UnknownCTE at the end."""
+    view = session.selected
+    if is_in_memory(items):
+        return (yield from flags_and_uids(view, {item.name for item in items}, slices))
+    snapshot, changed = view.snapshot, frozenset[int]()
+    if not view.is_read_only and session.rights & Right.SEEN and not all(item.peek for item in items):
+        snapshot, changed = _set_seen(session, view, slices)
+    plan = _Plan(_Flags(snapshot, view.first_recent), changed, view, is_utf8=session.is_utf8)
+    for item in items:
+        plan.add(item)
+    missing = yield from _answers(view, plan, slices)
+    if plan.is_undecoded:
+        raise UnknownCTE
+    return missing
 
 
 class _Flags(dict[tuple[int, int, bool], bytes]):
