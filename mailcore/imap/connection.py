@@ -22,6 +22,7 @@ from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
 from mailcore.imap.commands import REGISTRY
 from mailcore.imap.compression import Compression
+from mailcore.imap.output import Output
 from mailcore.imap.session import (
     RANG,
     Ask,
@@ -48,21 +49,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Connection(asyncio.Protocol):
+class Connection(Output, asyncio.Protocol):
     """One client. All of it runs on the event loop, except the turns of a command in a thread."""
 
     __slots__ = (
-        "bell", "commands", "compression", "counted", "imap", "in_hand", "is_busy", "is_closing", "is_eof",
-        "is_leaving", "is_long", "is_reading", "is_rung", "last_active", "looked_at", "on_loop", "opened_at",
-        "out", "out_octets", "peer", "receiver", "request", "running", "session", "stalled_at", "transport",
+        "bell", "commands", "counted", "imap", "in_hand", "is_busy", "is_closing", "is_eof", "is_leaving",
+        "is_long", "is_reading", "is_rung", "last_active", "looked_at", "on_loop", "opened_at", "peer",
+        "receiver", "request", "running", "session", "stalled_at",
     )  # fmt: skip
 
     def __init__(self, imap: Imap, *, is_tls: bool) -> None:
+        super().__init__()
         self.imap = imap
-        self.transport: asyncio.Transport | None = None
         self.peer = ""
         self.receiver = Receiver()
-        self.compression: Compression | None = None
         self.session = Session(
             Surroundings("", is_tls, is_tls, not is_tls, settings.HOSTMAIL_MAX_MESSAGE, imap.admit),
             imap.snapshots,
@@ -74,8 +74,6 @@ class Connection(asyncio.Protocol):
         self.on_loop = False
         self.is_long = False
         self.is_busy = False
-        self.out: list[bytes] = []
-        self.out_octets = 0
         self.in_hand = 0  # octets of a command being received, counted in imap.octets
         self.commands = 0
         self.counted = 0  # the mailbox it counts for, 0: it has none
@@ -102,7 +100,7 @@ class Connection(asyncio.Protocol):
         if not self.session.surroundings.may_login:
             self.session.surroundings.may_login = reach.may_login_in_clear(transport)
         capabilities = responses.capability_code(self.session.capabilities())
-        self._write(responses.ok("Hostmail is ready", code=capabilities))
+        self.write(responses.ok("Hostmail is ready", code=capabilities))
 
     def data_received(self, data: bytes) -> None:
         self.last_active = monotonic()
@@ -147,34 +145,16 @@ class Connection(asyncio.Protocol):
 
     # --- saying ---------------------------------------------------------------------------------------
 
-    def _say(self, octets: bytes) -> None:
-        self.out.append(octets)
-        self.out_octets += len(octets)
-
-    def _write(self, octets: bytes) -> None:
-        if octets:
-            self._send(octets if self.compression is None else self.compression.deflate(octets))
-
-    def _send(self, octets: bytes) -> None:
-        """Write octets as they are."""
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(octets)
-
-    def _flush(self) -> None:
-        if self.out:
-            out, self.out, self.out_octets = self.out, [], 0
-            self._write(out[0] if len(out) == 1 else b"".join(out))
-
     def say_bye(self, words: str, *, code: bytes = b"") -> None:
         """End it now, whatever runs."""
         if self.is_busy and self.compression is not None:
             # A thread may have deflated what nobody will be told: this must not refer to it.
             self.compression.rest()
-        self._say(responses.bye(words, code=code))
+        self.say(responses.bye(words, code=code))
         self._close()
 
     def _close(self) -> None:
-        self._flush()
+        self.flush()
         self.is_closing = True
         if self.transport is not None:
             self.transport.close()
@@ -182,10 +162,6 @@ class Connection(asyncio.Protocol):
     def has_said_all(self) -> bool:
         """Whether it is closing, and nothing waits to be written."""
         return self.is_closing and self.transport is not None and not self.transport.get_write_buffer_size()
-
-    def abort(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
 
     def leave_when_done(self) -> None:
         """Say BYE as soon as no command runs; IDLE is none that has anything to end."""
@@ -227,7 +203,7 @@ class Connection(asyncio.Protocol):
                     continue
                 left -= 1
                 self._begin(event)
-        self._flush()
+        self.flush()
         if self.transport is not None and not self.is_closing:
             self._mind_the_client()
 
@@ -283,7 +259,7 @@ class Connection(asyncio.Protocol):
         try:
             command = parser.parse(event, utf8=session.is_utf8, charsets=session.names_charsets)
         except (BadSyntax, BadCharset) as error:
-            self._say(session.refuse_syntax(error, error.tag))
+            self.say(session.refuse_syntax(error, error.tag))
             self._end_of_command()
             return
         spec = REGISTRY[command.name]
@@ -293,7 +269,7 @@ class Connection(asyncio.Protocol):
 
     def _not_a_command(self, event: Continue | Refused) -> None:
         if isinstance(event, Refused):
-            self._say(event.line())
+            self.say(event.line())
             self.session.failures += 1
             if event.close:
                 self.say_bye("Please begin again")
@@ -302,10 +278,10 @@ class Connection(asyncio.Protocol):
         elif self.imap.octets + event.octets <= limits.IMAP_OCTETS_IN_HAND or (
             event.octets <= limits.IMAP_SMALL_OCTETS
         ):
-            self._say(responses.continue_())
+            self.say(responses.continue_())
         else:
             tag = event.text.partition(b" ")[0]
-            self._say(responses.no("Too much mail at once, try again later", tag=tag, code=b"UNAVAILABLE"))
+            self.say(responses.no("Too much mail at once, try again later", tag=tag, code=b"UNAVAILABLE"))
             if not self.receiver.drop():
                 self.say_bye("Please begin again")
 
@@ -369,7 +345,7 @@ class Connection(asyncio.Protocol):
                 self.out_octets += len(output)
                 if not output or self.out_octets >= limits.IMAP_ANSWER_OCTETS:
                     # Enough for one turn: others first.
-                    self._flush()
+                    self.flush()
                     self.is_busy = True
                     self.imap.loop.call_soon(self._given_way)
                     return
@@ -391,7 +367,7 @@ class Connection(asyncio.Protocol):
         assert self.running is not None
         if self.compression is not None:
             # What is said here is deflated before what the thread says.
-            self._flush()
+            self.flush()
         self.imap.maild.call(turn, self.running, value, error, self.compression).add_done_callback(
             self._turned
         )
@@ -406,7 +382,7 @@ class Connection(asyncio.Protocol):
             return
         out, request = done.result()
         for octets in out:
-            (self._say if self.compression is None else self._send)(octets)
+            (self.say if self.compression is None else self.send)(octets)
         if request is ENDED:
             self._end_of_command()
         elif request is not None:
@@ -422,7 +398,7 @@ class Connection(asyncio.Protocol):
             self.leave_when_done()
         match request:
             case Ask(prompt=prompt):
-                self._say(prompt)
+                self.say(prompt)
             case Wait():
                 if self.bell is None:
                     self.is_rung = True
@@ -435,8 +411,8 @@ class Connection(asyncio.Protocol):
                 self._start_tls(goodbye)
             case Compress(goodbye=goodbye):
                 self.is_busy = True
-                self._flush()
-                self._write(goodbye)
+                self.flush()
+                self.write(goodbye)
                 self.compression = Compression()
                 # A client that did not wait for the answer has said what is no DEFLATE.
                 self.compression.feed(self.receiver.take_rest())
@@ -496,8 +472,8 @@ class Connection(asyncio.Protocol):
         # From here on the client's octets are its handshake.
         self.transport.pause_reading()
         self.receiver.take_rest()
-        self._flush()
-        self._write(goodbye)
+        self.flush()
+        self.write(goodbye)
         handshake = self.imap.loop.create_task(self.imap.start_tls(self, self.transport))
         handshake.add_done_callback(self._handshaken)
 

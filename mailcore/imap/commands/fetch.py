@@ -86,7 +86,7 @@ def fetch(session: Session, command: Fetch) -> Handler:
 
 
 def told(session: Session, items: Sequence[FetchItem], slices: Slices) -> Generator[bytes, None, bool]:
-    """The answers for messages of the selected folder; whether some are gone. Raises UnknownCTE at the end."""
+    """The answers for messages of the selected folder; whether some are gone. Raises UnknownCTE last."""
     view = session.selected
     if is_in_memory(items):
         return (yield from flags_and_uids(view, {item.name for item in items}, slices))
