@@ -41,7 +41,16 @@ from mailcore.errors.folders import (
     TooMuchMetadata,
     TryCreate,
 )
-from mailcore.errors.grammar import BadCharset, BadParameter, BadSyntax, BadUrl, CompressionActive, NotSaved
+from mailcore.errors.grammar import (
+    BadCharset,
+    BadEvent,
+    BadParameter,
+    BadSyntax,
+    BadUrl,
+    CompressionActive,
+    NotSaved,
+    TooManyNotices,
+)
 from mailcore.errors.later import Busy, DiskFull, TooFast, TryLater, Unexpected
 from mailcore.errors.messages import (
     BadFlag,
@@ -71,6 +80,7 @@ __all__ = [
     "AlreadyExists",
     "BadAddress",
     "BadCharset",
+    "BadEvent",
     "BadFlag",
     "BadFolderName",
     "BadFolderUse",
@@ -125,6 +135,7 @@ __all__ = [
     "TenantSuspended",
     "TooFast",
     "TooManyFolders",
+    "TooManyNotices",
     "TooManyRecipients",
     "TooMuchMetadata",
     "TryCreate",

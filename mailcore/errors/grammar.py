@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mailcore.errors.base import MailError
 
 
@@ -28,6 +30,26 @@ class BadUrl(MailError):
         super().__init__()
         quoted = url.decode("ascii").replace("\\", "\\\\").replace('"', '\\"')
         self.imap = f'BADURL "{quoted}"'  # type: ignore[misc]  # the one code that names what was wrong
+
+
+class BadEvent(MailError):
+    """NOTIFY of an event that nobody can be told of; the code has those that are known. (RFC 5465 §3.1)"""
+
+    code = "bad_event"
+    imap = "BADEVENT"
+    text = "There are no such events here"
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.imap = f"BADEVENT ({' '.join(known)})"  # type: ignore[misc]  # as in BadUrl
+
+
+class TooManyNotices(MailError):
+    """NOTIFY for more folders than can be watched. (RFC 5465 §3.1)"""
+
+    code = "too_many_notices"
+    imap = "NOTIFICATIONOVERFLOW"
+    text = "Those are too many folders to watch"
 
 
 class CompressionActive(MailError):

@@ -20,7 +20,7 @@ from django.conf import settings
 
 from mailcore import limits
 from mailcore.errors import BadCharset, BadSyntax
-from mailcore.imap.commands import REGISTRY
+from mailcore.imap.commands import REGISTRY, notify
 from mailcore.imap.compression import Compression
 from mailcore.imap.output import Output
 from mailcore.imap.session import (
@@ -53,9 +53,9 @@ class Connection(Output, asyncio.Protocol):
     """One client. All of it runs on the event loop, except the turns of a command in a thread."""
 
     __slots__ = (
-        "bell", "commands", "counted", "imap", "in_hand", "is_busy", "is_closing", "is_eof", "is_leaving",
-        "is_long", "is_reading", "is_rung", "last_active", "looked_at", "on_loop", "opened_at", "peer",
-        "receiver", "request", "running", "session", "stalled_at",
+        "bell", "bell_topics", "commands", "counted", "imap", "in_hand", "is_busy", "is_closing", "is_eof",
+        "is_leaving", "is_long", "is_reading", "is_rung", "is_waiting", "last_active", "looked_at", "on_loop",
+        "opened_at", "peer", "receiver", "request", "running", "session", "stalled_at",
     )  # fmt: skip
 
     def __init__(self, imap: Imap, *, is_tls: bool) -> None:
@@ -78,7 +78,9 @@ class Connection(Output, asyncio.Protocol):
         self.commands = 0
         self.counted = 0  # the mailbox it counts for, 0: it has none
         self.bell: doorbell.Handle | None = None
+        self.bell_topics: list[str] = []
         self.is_rung = False
+        self.is_waiting = False  # IDLE has begun to wait
         self.is_reading = True
         self.is_eof = False
         self.is_leaving = False  # BYE as soon as no command runs
@@ -197,7 +199,7 @@ class Connection(Output, asyncio.Protocol):
             else:
                 event = self.receiver.command()
                 if event is None:
-                    if not self._inflate():
+                    if not self._inflate() and not self._tell_news():
                         break
                     left -= limits.IMAP_TURN_COMMANDS // 4
                     continue
@@ -288,8 +290,11 @@ class Connection(Output, asyncio.Protocol):
     def _end_of_command(self) -> None:
         """The tagged answer has been said."""
         session = self.session
-        self.running, self.request, self.is_long = None, None, False
-        self._hang_bell()
+        self.running, self.request, self.is_long, self.is_waiting = None, None, False, False
+        if session.watch is not None and session.watch.is_listening:
+            self._listen()
+        else:
+            self._hang_bell()
         mailbox_id = session.login.mailbox_id if session.login is not None else 0
         if mailbox_id != self.counted:
             self.imap.count(self, mailbox_id)
@@ -400,9 +405,9 @@ class Connection(Output, asyncio.Protocol):
             case Ask(prompt=prompt):
                 self.say(prompt)
             case Wait():
-                if self.bell is None:
-                    self.is_rung = True
-                    self.bell = doorbell.listen_all(self.session.topics, self.ring)
+                self._listen()
+                # The first look always happens.
+                self.is_rung, self.is_waiting = self.is_rung or not self.is_waiting, True
             case Pause(seconds=seconds):
                 self.is_busy = True
                 self.imap.loop.call_later(seconds, self._brought, None)
@@ -460,11 +465,30 @@ class Connection(Output, asyncio.Protocol):
             self.imap.to_check.add(self.session.login)
             self._go_on()
 
+    def _listen(self) -> None:
+        """Listen to what this client is to hear of; first, then look."""
+        topics = self.session.topics
+        if topics != self.bell_topics:
+            self._hang_bell()
+            self.bell_topics, self.is_rung = topics, True
+            self.bell = doorbell.listen_all(topics, self.ring)
+
     def _hang_bell(self) -> None:
         if self.bell is not None:
             self.bell.close()
-            self.bell = None
-            self.is_rung = False
+            self.bell, self.bell_topics, self.is_rung = None, [], False
+
+    def _tell_news(self) -> bool:
+        """Tell what the client wants to hear of between commands, if something may be new (RFC 5465 §3.1)."""
+        watch = self.session.watch
+        if not self.is_rung or watch is None or self.session.login is None:
+            return False
+        self.is_rung = False
+        self.looked_at = monotonic()
+        self.running = notify.news(self.session)
+        self.on_loop = self.session.may_poll_on_loop
+        self._step(None)
+        return True
 
     def _start_tls(self, goodbye: bytes) -> None:
         """The handshake, in a task. What came in the clear and was not run yet never is (RFC 3207 §6)."""

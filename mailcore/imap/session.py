@@ -9,15 +9,27 @@ of the tagged OK. No handler holds a transaction or a cursor over a yield.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Flag, auto
 from time import monotonic
 from typing import Any, TypeAlias
 
 from mailcore import limits
-from mailcore.errors import BadCharset, BadSyntax, FolderGone, FolderLost, MailError, ReadersOnly, Unexpected
+from mailcore.errors import (
+    BadCharset,
+    BadSyntax,
+    FolderGone,
+    FolderLost,
+    MailError,
+    ReadersOnly,
+    Unexpected,
+    UnknownCTE,
+)
 from mailcore.imap.view import View
+from mailcore.imap.watch import Watch
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import Command
 from mailcore.message import flags as system_flags
@@ -171,6 +183,7 @@ class Session:
         "state",
         "surroundings",
         "view",
+        "watch",
     )
 
     def __init__(self, surroundings: Surroundings, snapshots: Snapshots) -> None:
@@ -195,6 +208,8 @@ class Session:
         self.has_others = False
         self.others_asked_at = 0.0
         self.enabled: frozenset[str] = frozenset()
+        # What it wants to hear of without asking (RFC 5465); None: what everybody hears of.
+        self.watch: Watch | None = None
         # The client has given a "CONDSTORE enabling command" (RFC 7162 §3.1).
         self.knows_modseqs = False
 
@@ -239,11 +254,13 @@ class Session:
 
     @property
     def topics(self) -> list[str]:
-        """What the doorbell rings for this client: its mailbox, and the one whose folder is selected."""
-        topics = [f"mailbox:{self.mailbox_id}"]
+        """What the doorbell rings for this client: its mailbox, and those whose folders it sees."""
+        mailboxes = {self.mailbox_id}
         if self.is_abroad:
-            topics.append(f"mailbox:{self.selected.snapshot.mailbox_id}")
-        return topics
+            mailboxes.add(self.selected.snapshot.mailbox_id)
+        if self.watch is not None:
+            mailboxes |= self.watch.world.mailbox_ids
+        return [f"mailbox:{pk}" for pk in sorted(mailboxes)]
 
     @property
     def selected(self) -> View:
@@ -344,7 +361,8 @@ class Session:
             answer, tells_news = responses.no(Unexpected.text, tag=tag, code=b"SERVERBUG"), False
         if tells_news and self.view is not None:
             try:
-                yield from self.poll(may_expunge=not (spec.uses_seqs or spec.names_seqs(command)))
+                holds_back = spec.uses_seqs or spec.names_seqs(command)
+                yield from self.poll(may_expunge=not holds_back, is_own=spec.writes)
             except FolderGone as error:
                 # Somebody deleted it: there is nothing left to be told about it (RFC 2180 §3.3). Or it is no
                 # longer for this client to read.
@@ -373,12 +391,17 @@ class Session:
             return "Please select a folder first"
         return "You are logged in already"
 
-    def poll(self, *, may_expunge: bool = True) -> Generator[Output, Any, None]:
-        """Tell what changed in the selected folder. Raises FolderGone."""
-        view = self.view
+    def poll(self, *, may_expunge: bool = True, is_own: bool = False) -> Generator[Output, Any, None]:
+        """Tell what changed in the selected folder, of that what the client wants to hear. Raises FolderGone.
+
+        is_own: it has changed something itself, and must hear of that; then it hears of all.
+        """
+        view, watch = self.view, self.watch
         if view is None:
             return
         yield from self._look_at_rights()
+        if watch is not None and watch.selected is None and not is_own:
+            return
         folder_id = view.snapshot.folder_id
         if self.on_loop:
             snapshot = self.snapshots.current_on_loop(folder_id)
@@ -386,13 +409,48 @@ class Session:
                 snapshot = yield Work(self.snapshots.current, (folder_id,))
         else:
             snapshot = self.snapshots.current(folder_id)
-        yield from view.update(snapshot, may_expunge=may_expunge)
+        with_flags = watch is None or is_own or watch.tells_flags
+        last = view.shown[-1] if view.shown else 0
+        yield from view.update(snapshot, may_expunge=may_expunge, with_flags=with_flags)
+        if watch is not None and watch.fetched:
+            yield from self._fetch_new(watch, last)
+
+    def _fetch_new(self, watch: Watch, last: int) -> Generator[Output, Any, None]:
+        """Tell what the client wants to know of messages above uid last (RFC 5465 §5.2)."""
+        from mailcore.imap.commands import fetch
+
+        shown = self.selected.shown
+        start = bisect_right(shown, last)
+        if len(shown) - start > limits.NOTIFY_NEWS:
+            yield self.overflow()
+            return
+        slices = [(at, at + 1) for at in range(start, len(shown)) if shown[at] not in watch.own]
+        watch.own.clear()
+        if slices:
+            with suppress(UnknownCTE):  # nobody asked for this message in particular
+                yield from fetch.told(self, watch.fetched, slices)
+
+    def put(self, folder_id: int, uids: Iterable[int]) -> None:
+        """The client itself has put these messages into a folder."""
+        is_here = self.view is not None and self.view.snapshot.folder_id == folder_id
+        if is_here and self.watch is not None and self.watch.fetched:
+            self.watch.own.update(uids)
+
+    def overflow(self) -> bytes:
+        """There is too much to tell: from here on nothing is (RFC 5465 §5.8)."""
+        self.watch = Watch()
+        return responses.ok("Too much has changed, please look yourself", code=b"NOTIFICATIONOVERFLOW")
 
     def runs_on_loop(self, spec: Spec, command: Command) -> bool:
         """Whether a command may run on the event loop. Rights on folders of others need the database."""
         if not self.state & spec.states:
             return True
-        return not self.is_abroad and spec.on_loop(self, command)
+        return self.may_poll_on_loop and spec.on_loop(self, command)
+
+    @property
+    def may_poll_on_loop(self) -> bool:
+        """Whether poll needs a database thread at most for Work."""
+        return not self.is_abroad and (self.watch is None or self.watch.is_light)
 
     def _look_at_rights(self) -> list[bytes]:
         """Read anew what may be done in another's selected folder. What to tell. Raises FolderLost."""

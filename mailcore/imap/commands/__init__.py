@@ -17,6 +17,7 @@ from mailcore.imap.commands import (
     listing,
     metadata,
     multisearch,
+    notify,
     quota,
     replace,
     select,
@@ -55,6 +56,7 @@ _SPECS = (
     Spec("REPLACE", State.SELECTED, "8508 §3", replace.replace, takes_seqs=True, writes=True),
     Spec("UID REPLACE", State.SELECTED, "8508 §3", replace.replace, writes=True),
     Spec("IDLE", LOGGED_IN, "2177", idle.idle, on_loop=lambda *_: True),
+    Spec("NOTIFY", LOGGED_IN, "5465 §3.1", notify.notify),
     Spec("GETQUOTA", LOGGED_IN, "9208 §4.1.1", quota.get_quota),
     Spec("GETQUOTAROOT", LOGGED_IN, "9208 §4.1.2", quota.get_quota_root),
     Spec("SETQUOTA", LOGGED_IN, "9208 §4.1.3", quota.set_quota),
@@ -103,7 +105,7 @@ _AFTER_LOGIN = (
     "SPECIAL-USE", "QUOTA", "QUOTA=RES-STORAGE", "LIST-EXTENDED", "LIST-STATUS", "STATUS=SIZE",
     "ESEARCH", "SORT", "CREATE-SPECIAL-USE", "METADATA", "LIST-METADATA", "CONDSTORE",
     "QRESYNC", "SEARCHRES", "WITHIN", "SAVEDATE", "PREVIEW", "OBJECTID", "PARTIAL",
-    "UIDONLY", "UTF8=ACCEPT", "MULTISEARCH",
+    "UIDONLY", "UTF8=ACCEPT", "MULTISEARCH", "NOTIFY",
     "ACL", "RIGHTS=texk", "LIST-MYRIGHTS",
 )  # fmt: skip
 

@@ -47,6 +47,7 @@ def append(session: Session, command: Append) -> Handler:
     unit = Unit(mails, enforce_quota=True)
     messages.store_bodies(unit)  # here, so that the clerk need not let others wait for it
     filed = yield File(unit)
+    session.put(found.state.folder_id, (one.uid for one in filed))
     # One transaction under the mailbox's lock numbers them: there are no gaps.
     code = responses.appenduid(filed[0].uidvalidity, ((filed[0].uid, filed[-1].uid),))
     return Done("APPEND completed", code)

@@ -26,6 +26,7 @@ def copy(session: Session, command: Copy) -> Handler:
     )
     if not copied.source_uids:
         return Done("Nothing to copy")
+    session.put(target.state.folder_id, copied.target_uids)
     return Done(
         "COPY completed", responses.copyuid(copied.uidvalidity, copied.source_uids, copied.target_uids)
     )

@@ -28,5 +28,5 @@ def tell_what_went(session: Session) -> Generator[Output, Any, bytes]:
     Returns that code (RFC 7162 §3.2.7)."""
     if not session.has_qresync:
         return b""
-    yield from session.poll()
+    yield from session.poll(is_own=True)
     return b"HIGHESTMODSEQ %d" % session.selected.whole

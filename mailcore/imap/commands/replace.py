@@ -28,6 +28,7 @@ def replace(session: Session, command: Replace) -> Handler:
     new = yield from whole(session, command.message)
     unit = Unit([mail_of(session, new, found)], enforce_quota=True)
     filed = messages.replace(unit, view.snapshot.folder_id, ranges[0][0], via="imap")
+    session.put(found.state.folder_id, (filed.uid,))
     code = responses.appenduid(filed.uidvalidity, ((filed.uid, filed.uid),))
     yield responses.ok("Replacement message ready", code=code)
     return Done(f"{command.name} completed", (yield from tell_what_went(session)))

@@ -345,6 +345,12 @@ def metadata(name: str, entries: Mapping[str, bytes | None], *, utf8: bool = Fal
     return b"* METADATA %b (%b)\r\n" % (folder(name, utf8=utf8), pairs)
 
 
+def changed_metadata(name: str, entries: Iterable[str], *, utf8: bool = False) -> bytes:
+    """METADATA without values: these entries have changed (RFC 5464 §4.4.2)."""
+    names = b" ".join(astring(entry.encode()) for entry in entries)
+    return b"* METADATA %b %b\r\n" % (folder(name, utf8=utf8), names)
+
+
 # --- FETCH (§7.4.2) --------------------------------------------------------------------------------------
 
 
