@@ -243,10 +243,11 @@ class Session:
         found.need(needs)
         return found
 
-    def others(self) -> list[sharing.Open]:
-        """The folders of others that this client may look up. Who has none is not asked about every time."""
+    def others(self, *, anew: bool = False) -> list[sharing.Open]:
+        """The folders of others that this client may look up. Who has none is not asked about every time, but
+        anew."""
         now = monotonic()
-        if not self.has_others and self.others_asked_at > now - limits.OTHERS_SECONDS:
+        if not anew and not self.has_others and self.others_asked_at > now - limits.OTHERS_SECONDS:
             return []
         found = sharing.reachable(self.who)
         self.has_others, self.others_asked_at = bool(found), now
@@ -255,12 +256,11 @@ class Session:
     @property
     def topics(self) -> list[str]:
         """What the doorbell rings for this client: its mailbox, and those whose folders it sees."""
-        mailboxes = {self.mailbox_id}
+        mailboxes = set(self.watch.world.mailbox_ids) if self.watch is not None else set()
         if self.is_abroad:
             mailboxes.add(self.selected.snapshot.mailbox_id)
-        if self.watch is not None:
-            mailboxes |= self.watch.world.mailbox_ids
-        return [f"mailbox:{pk}" for pk in sorted(mailboxes)]
+        mailboxes.discard(self.mailbox_id)
+        return [f"mailbox:{pk}" for pk in (self.mailbox_id, *sorted(mailboxes))]
 
     @property
     def selected(self) -> View:

@@ -14,7 +14,7 @@ from typing import Final
 from mailcore.imap.wire.notify_arguments import SELECTED
 from mailcore.imap.wire.values import EventGroup, FetchItem, Folders
 
-# As RFC 5465 §8 spells them; message annotations (RFC 5257) are nowhere kept.
+# As RFC 5465 §8 spells them; annotations of messages are nowhere kept.
 EVENTS: Final = (
     "MessageNew", "MessageExpunge", "FlagChange", "MailboxName", "SubscriptionChange",
     "MailboxMetadataChange", "ServerMetadataChange",

@@ -209,12 +209,14 @@ def subscribe(mailbox_id: int, name: str) -> None:
     """Remember a name the client wants to see in LSUB; it need not exist. Raises BadFolderName."""
     with transaction.atomic():
         Subscription.objects.get_or_create(mailbox_id=mailbox_id, name=normalise(name))
+        ring([mailbox_id])
 
 
 def unsubscribe(mailbox_id: int, name: str) -> None:
     """Forget it. Not being subscribed is no error. Raises BadFolderName."""
     with transaction.atomic():
         Subscription.objects.filter(mailbox_id=mailbox_id, name=normalise(name)).delete()
+        ring([mailbox_id])
 
 
 def subscriptions(mailbox_id: int) -> set[str]:

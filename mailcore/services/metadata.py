@@ -87,7 +87,7 @@ def change(mailbox_id: int, user_id: int, folder_id: int, entries: Mapping[str, 
             box.modseq += 1
             sql.execute("UPDATE folder SET modseq = %s WHERE id = %s", (box.modseq, folder_id))
             write_back([box])
-            ring([mailbox_id])
+        ring([mailbox_id])
 
 
 def chosen(found: Mapping[str, bytes], entries: Iterable[str], depth: int | None) -> dict[str, bytes | None]:

@@ -93,7 +93,7 @@ def _look(session: Session, watch: Watch) -> dict[int, FolderState]:
             states[state.folder_id] = state
             known[state.folder_id] = _known(state, is_own=True, may_read=may_read)
     mailbox_ids = {session.mailbox_id}
-    for one in sharing.reachable(session.who) if watch.goes_abroad else ():
+    for one in session.others(anew=True) if watch.goes_abroad else ():
         mailbox_ids.add(one.state.mailbox_id)
         states[one.state.folder_id] = one.state
         may_read = bool(one.rights & Right.READ)
