@@ -15,6 +15,7 @@ from hostmail.web import (
     recovery,
     suppressions,
     tokens,
+    traces,
     webhooks,
 )
 
@@ -22,5 +23,5 @@ app_name = "web"
 urlpatterns = [
     *overview.routes, *domains.routes, *mailboxes.routes, *access.routes, *aliases.routes, *groups.routes,
     *members.routes, *events.routes, *audit.routes, *tokens.routes, *passwords.routes, *recovery.routes,
-    *suppressions.routes, *webhooks.routes, *confirmations.routes,
+    *suppressions.routes, *webhooks.routes, *traces.routes, *confirmations.routes,
 ]  # fmt: skip
