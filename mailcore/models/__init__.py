@@ -11,7 +11,7 @@ from mailcore.models.folder import Folder, Subscription
 from mailcore.models.mailbox import ALL_RIGHTS, Access, AppPassword, Mailbox, Rights
 from mailcore.models.message import ExpungedMessage, Message, ThreadRef
 from mailcore.models.metadata import Metadata
-from mailcore.models.queue import Attempt, QueueEntry
+from mailcore.models.queue import Attempt, DeadDestination, QueueEntry
 from mailcore.models.search import SearchBlock, SearchMailbox, SearchPlane, SearchText
 from mailcore.models.sender_rule import SenderRule
 from mailcore.models.sharing import EVERY_RIGHT, LETTERS, FolderRight, MailboxGroup, Right
@@ -36,6 +36,7 @@ __all__ = [
     "AuditEntry",
     "Change",
     "Content",
+    "DeadDestination",
     "DkimKey",
     "Domain",
     "Event",

@@ -40,6 +40,8 @@ class QueueEntry(models.Model):
     # What is tried together: the recipient's domain, as an A-label.
     route = models.CharField(max_length=253)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    # -9 to 9, those with more go first; 0 is mail between people (RFC 6710 §2).
+    priority = models.SmallIntegerField(default=0, db_default=0)
     due_at = models.DateTimeField()
     # Who is trying it now and until when that is believed; a heartbeat renews it.
     lease_owner = models.CharField(max_length=40, blank=True)
@@ -64,12 +66,36 @@ class QueueEntry(models.Model):
         indexes = [
             # Only what still waits is in it: a long history costs the claim nothing.
             models.Index(fields=["due_at"], condition=Q(state="waiting"), name="queue_due"),
-            models.Index(fields=["route", "due_at"], condition=Q(state="waiting"), name="queue_route"),
+            models.Index(
+                fields=["route", "tenant", "priority", "due_at"],
+                condition=Q(state="waiting"),
+                name="queue_pair",
+            ),
             models.Index(fields=["tenant", "-id"], name="queue_newest"),
         ]
 
     def __str__(self) -> str:
         return f"{self.recipient} ({self.state})"
+
+
+class DeadDestination(models.Model):
+    """A set of mail hosts none of which could be reached, and when one entry tries again for all."""
+
+    # SHA-256 of what the hosts are called, in hex.
+    key = models.CharField(max_length=64, primary_key=True)
+    hosts = models.TextField()
+    since = models.DateTimeField()
+    failures = models.PositiveIntegerField(default=1)
+    probe_at = models.DateTimeField()
+    last_status = models.CharField(max_length=12, blank=True)
+    last_reply = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "dead_destination"
+        ordering = ["probe_at"]
+
+    def __str__(self) -> str:
+        return self.hosts[:80]
 
 
 class Attempt(models.Model):

@@ -55,12 +55,14 @@ def enqueue(
     ret: str = "",
     envid: str = "",
     tags: str = "",
+    priority: int = 0,
 ) -> Submission:
     """Write a submission with an entry per recipient, inside the caller's transaction.
 
     recipients go out from now on, or from hold_until; delivered ones were filed here in this very
     transaction and are born so. With a return_domain they leave from a return path of ours there.
-    Wakes the worker on commit. Raises IntegrityError for a key that is taken.
+    priority is one of RFC 6710's, -9 to 9. Wakes the worker on commit. Raises IntegrityError for a key that
+    is taken.
     """
     now = clock.now()
     submission = Submission(
@@ -99,7 +101,8 @@ def enqueue(
         [
             (
                 tenant_id, submission.pk, random_id(), recipient, recipient.rpartition("@")[2], state, due,
-                "", 0, "", "", "", *(wishes.get(recipient, NO_WISH) if wishes else NO_WISH), moment, finished,
+                priority, "", 0, "", "", "",
+                *(wishes.get(recipient, NO_WISH) if wishes else NO_WISH), moment, finished,
             )
             for state, group, finished in (
                 (State.WAITING.value, recipients, None),
@@ -125,9 +128,9 @@ _SUBMISSION = (
     "dsn_ret", "dsn_envid", "tags", "created_at",
 )  # fmt: skip
 _ENTRY = (
-    "tenant_id", "submission_id", "public_id", "recipient", "route", "state", "due_at", "lease_owner",
-    "attempt_count", "last_status", "last_reply", "last_host", "dsn_notify", "dsn_orcpt", "created_at",
-    "finished_at",
+    "tenant_id", "submission_id", "public_id", "recipient", "route", "state", "due_at", "priority",
+    "lease_owner", "attempt_count", "last_status", "last_reply", "last_host", "dsn_notify", "dsn_orcpt",
+    "created_at", "finished_at",
 )  # fmt: skip
 
 
@@ -135,10 +138,11 @@ _ENTRY = (
 
 
 class Pair(NamedTuple):
-    """What one claim takes from: the entries of one tenant for one route. Pairs of a route take turns."""
+    """What one claim takes from: one tenant's entries of one priority for one route. Pairs take turns."""
 
     route: str
     tenant_id: int
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,7 @@ class Claimed:
         return kind in self.notify.split(",") if self.notify else kind != "SUCCESS"
 
 
-# "state = 'waiting'" in exactly these words is the condition of the indexes queue_due and queue_route.
+# "state = 'waiting'" in exactly these words is the condition of the indexes queue_due and queue_pair.
 _FREE = "e.state = 'waiting' AND e.due_at <= %s AND e.lease_until IS NULL"
 # Suspended means suspended here too: what waits stays, and goes on when it is lifted.
 _MAY_GO = (
@@ -182,25 +186,31 @@ _MAY_GO = (
 _MAILBOX_MAY = "(m.id IS NULL OR m.state <> 'suspended')"
 
 
-def due(limit: int = 10_000) -> list[Pair]:
-    """Every route and tenant that has something due and free, the longest waiting first."""
+def due(since: dt.datetime | None = None, limit: int = 10_000) -> list[Pair]:
+    """Every route, tenant and priority that has something due and free, the longest waiting first.
+
+    since leaves out what was due by then, which whoever looked then has found: with a hundred thousand
+    entries on their way a look for what has just come costs no more than what has just come.
+    """
+    new, params = ("", ()) if since is None else (" AND e.due_at > %s", (sql.moment(since),))
     rows = sql.rows(
-        f"SELECT e.route, e.tenant_id FROM queue_entry e{_MAY_GO} WHERE {_FREE} AND {_MAILBOX_MAY}"
-        " GROUP BY e.route, e.tenant_id ORDER BY min(e.due_at) LIMIT %s",
-        (sql.moment(clock.now()), limit),
+        "SELECT e.route, e.tenant_id, e.priority"
+        f" FROM queue_entry e{_MAY_GO} WHERE {_FREE}{new} AND {_MAILBOX_MAY}"
+        " GROUP BY e.route, e.tenant_id, e.priority ORDER BY min(e.due_at) LIMIT %s",
+        (sql.moment(clock.now()), *params, limit),
     )
     return [Pair(*row) for row in rows]
 
 
 def claim(owner: str, pair: Pair, limit: int) -> list[Claimed]:
-    """Take at most limit due entries of one route and tenant under a lease: nobody else gets them."""
+    """Take at most limit due entries of a pair under a lease: nobody else gets them."""
     now = clock.now()
     locking = "" if sql.is_sqlite() else " FOR UPDATE OF e SKIP LOCKED"
     taken = ledger.durably(
         lambda: sql.rows(
             "UPDATE queue_entry SET lease_owner = %s, lease_until = %s WHERE id IN"
             f" (SELECT e.id FROM queue_entry e{_MAY_GO} WHERE {_FREE} AND {_MAILBOX_MAY}"
-            "  AND e.route = %s AND e.tenant_id = %s"
+            "  AND e.route = %s AND e.tenant_id = %s AND e.priority = %s"
             f" ORDER BY e.due_at, e.id LIMIT %s{locking}) RETURNING id",
             (owner, sql.moment(_lease_end(now)), sql.moment(now), *pair, limit),
         )

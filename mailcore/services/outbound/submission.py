@@ -76,6 +76,7 @@ class Origin:
     # Not before then; and the sender's words for it (Submission.tags).
     hold_until: dt.datetime | None = None
     tags: str = ""
+    priority: int = 0
     trace: str = field(default_factory=random_id)
 
 
@@ -449,6 +450,7 @@ class _Plan:
             ret=origin.ret,
             hold_until=origin.hold_until,
             tags=origin.tags,
+            priority=origin.priority,
             envid=origin.envid,
         )
         for contents, (tenant, targets) in zip(

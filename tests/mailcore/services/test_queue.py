@@ -83,6 +83,26 @@ def test_pairs_are_by_route_and_tenant_the_oldest_first(cast, clock):
     }  # fmt: skip
 
 
+def test_each_priority_is_a_pair_of_its_own(cast):
+    put(cast.alice, "a@example.org", priority=-4)
+    put(cast.alice, "b@example.org", priority=3)
+    tenant = cast.alice.tenant.pk
+    assert set(queue.due()) == {Pair("example.org", tenant, -4), Pair("example.org", tenant, 3)}
+    assert claim(cast.alice) == []
+    (urgent,) = queue.claim("me", Pair("example.org", tenant, 3), 10)
+    assert urgent.recipient == "b@example.org"
+    assert queue.due() == [Pair("example.org", tenant, -4)]
+
+
+def test_a_look_for_what_is_new_leaves_out_what_was_due_before(cast, clock):
+    put(cast.alice, "a@example.org")
+    before = clock.now()
+    clock.advance(1)
+    put(cast.alice, "b@example.net")
+    assert [pair.route for pair in queue.due(since=before)] == ["example.net"]
+    assert len(queue.due()) == 2
+
+
 def test_nobody_claims_what_somebody_has(cast):
     put(cast.alice, "a@example.org", "b@example.org", "c@example.org")
     first = claim(cast.alice, limit=2)
