@@ -14,6 +14,7 @@ from hostmail.api.v1 import (
     submissions,
     suppressions,
     tenants,
+    traces,
     webhooks,
 )
 from hostmail.middleware import content_security_policy
@@ -28,6 +29,7 @@ for _name, _view in (
     ("groups", groups.Groups),
     ("queue", queue.Queue),
     ("events", events.Events),
+    ("traces", traces.Traces),
     ("submissions", submissions.Submissions),
     ("webhooks", webhooks.Webhooks),
     ("suppressions", suppressions.Suppressions),
