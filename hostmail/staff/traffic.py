@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
+from hostmail.staff import traces
 from hostmail.staff.base import ReadOnlyInline, StaffAdmin, actor
 from mailcore.models import Attempt, AuditEntry, Event, QueueEntry, Submission
 from mailcore.services import queue
@@ -71,6 +73,9 @@ class EventAdmin(StaffAdmin):
     list_filter = ("kind",)
     search_fields = ("=trace",)
     ordering = ("-id",)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*traces.routes(), *super().get_urls()]
 
 
 @admin.register(AuditEntry)
