@@ -71,8 +71,8 @@ class Mirror:
     """One client with at most one command under way."""
 
     def __init__(self, port: int, number: int, log: list[str], kind: str = "") -> None:
-        """kind: what it enables, CONDSTORE or QRESYNC, or nothing."""
-        self.kind = kind
+        """kind: what it enables, CONDSTORE or QRESYNC, or nothing; with NOTIFY it hears of things unasked."""
+        self.kind, self.is_notified = ("", True) if kind == "NOTIFY" else (kind, False)
         self.uidvalidity = self.highest = 0
         self.heard_highest = self.heard_modseq = 0  # during this command
         self.memories: dict[Memory, None] = {}  # in the order they were made
@@ -182,6 +182,8 @@ class Mirror:
             self.heard_highest = int(match[1])
         elif match := _FOUND.match(line):
             self._found(set(_numbers(match[1])) if match[1] else set(), line)
+        elif line.startswith("* OK [CLOSED]"):
+            self.entries = []  # what was said before was of the folder that is left (RFC 7162 §3.2.11)
         elif match := _UIDVALIDITY.search(line):
             self.uidvalidity = int(match[1])
         self._remember()
@@ -274,10 +276,15 @@ class Mirror:
         assert self.ask(f'LOGIN {address} "{password}"').word == "OK"
         if self.kind:
             assert f"* ENABLED {self.kind}" in self.ask(f"ENABLE {self.kind}").lines
+        if self.is_notified:
+            events = "MessageNew (UID FLAGS) MessageExpunge FlagChange"
+            assert self.ask(f"NOTIFY SET (selected-delayed ({events}))").word == "OK"
         return self
 
     def select(self, folder: str, parameters: str = "") -> Answer:
-        self.entries, self.folder, self.saved = [], folder, set()
+        if self.folder is None:
+            self.entries = []
+        self.folder, self.saved = folder, set()
         answer = self.ask(f'SELECT "{folder}"{parameters}')
         if answer.word != "OK":
             self.entries, self.folder = [], None
@@ -303,6 +310,8 @@ class Mirror:
     ) -> None:
         """Begin a UID STORE. A silent one is believed to have done what it says, unless we hear otherwise."""
         wanted, changed = set(uids), frozenset(flags)
+        # What is told unasked may be older than the STORE: it cannot know then what it need not be told.
+        silent = silent and not self.is_notified
 
         def assume(answer: Answer) -> None:
             refused = _MODIFIED.search(answer.text)

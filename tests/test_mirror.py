@@ -17,8 +17,8 @@ from tests import resync
 from tests.mirror import Answer, Lie, Memory, Mirror, appended, copied, truth
 
 SECONDS = float(os.environ.get("HOSTMAIL_TEST_MIRROR_SECONDS", "30"))
-# What each client enables.
-KINDS = ["", "CONDSTORE", "QRESYNC", ""]
+# What each client enables or asks for.
+KINDS = ["", "CONDSTORE", "QRESYNC", "NOTIFY"]
 CLIENTS = len(KINDS)
 # How many of the moments that the clients remember are come back from, in each of four ways.
 MEMORIES = 3
@@ -99,7 +99,7 @@ class World:
         for at, mirror in enumerate(self.mirrors):
             if mirror.is_over:
                 mirror.close()
-                self.mirrors[at] = mirror = self.connect(mirror.number, mirror.kind)
+                self.mirrors[at] = mirror = self.connect(mirror.number, KINDS[at])
             mirror.memories.clear()
             mirror.select(self.names[at == CLIENTS - 1])
             mirror.fill()
@@ -120,7 +120,7 @@ class World:
         self.settle(mirror)
         if mirror.is_over:
             mirror.close()
-            self.mirrors[at] = mirror = self.connect(mirror.number, mirror.kind)
+            self.mirrors[at] = mirror = self.connect(mirror.number, KINDS[at])
         if mirror.folder is None:
             mirror.select(self.names[0])
         return mirror
@@ -357,7 +357,7 @@ def mirror(monkeypatch):
     """A mirror that hears what the test says."""
     made = Mirror.__new__(Mirror)
     made.number, made.log, made.entries, made.running, made.touched = 1, [], [], "NOOP", set()
-    made.folder, made.kind, made.memories = "INBOX", "", {}
+    made.folder, made.kind, made.is_notified, made.memories = "INBOX", "", False, {}
     made.saved = set()
     made.uidvalidity = made.highest = made.heard_highest = made.heard_modseq = 0
     return made
