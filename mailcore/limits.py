@@ -345,7 +345,7 @@ SNAPSHOT_LOG = 32  # refreshes remembered, so that a session that lags behind ne
 SNAPSHOT_LOG_UIDS = 4_000  # of one refresh; a session looks at all messages after a bigger one
 SNAPSHOT_CHANGES_ON_LOOP = 1_000  # messages read again on the event loop; more is done in a thread
 
-# --- Mail out (mailcore/services/outbound, mailcore/postman.py) ------------------------------------------
+# --- Mail out (mailcore/services/outbound, mailcore/postman) ------------------------------------------
 
 QUEUE_RETRY_SECONDS = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)  # RFC 5321 §4.5.4.1; then the last
 QUEUE_LIFETIME_SECONDS = 5 * 24 * 3600  # §4.5.4.1: "at least 4-5 days"
@@ -366,7 +366,19 @@ TLSRPT_KEPT_DAYS = (
 )
 LEDGER_WRITES = 64  # in one transaction; each is a few rows
 QUEUE_CONNECTIONS = 10  # of one process to one destination; more than twenty make large hosts unfriendly
-QUEUE_THREADS = 64  # of one process, nearly all of them waiting for remote hosts
+QUEUE_THREADS = 192  # of one process, nearly all of them waiting for remote hosts
+QUEUE_REMEMBERED = 20_000  # routes and destinations that took mail lately, and so are no strangers
+QUEUE_FAIR_TURN = (
+    4  # each so-many-th batch of a destination is that of who has waited longest, whatever its rank
+)
+QUEUE_PROBE_SECONDS = (
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+)  # until a destination that is down is asked again; then the last
 SUPPRESSED_SECONDS = 30 * 24 * 3600  # after a hard bounce; people come back, and domains change hands
 RETURN_PATH_DAYS = 14  # a report may come: five days in the next host's queue, and as much behind that
 QUEUE_KEPT_SECONDS = 7 * 24 * 3600  # finished submissions, with their mail; the events tell the rest

@@ -33,8 +33,8 @@ _posting = threading.Lock()
 
 @shared_task
 def run_queue() -> None:
-    """Take up what is due in the outbound queue. Returns at once; the postman's threads do it."""
-    postman().look()
+    """Take up what came due in the outbound queue. Returns at once; the postman's threads do it."""
+    postman().look(only_new=True)
 
 
 @shared_task
@@ -110,6 +110,7 @@ def prune() -> None:
     _until_done(storage.prune_changes)
     _until_done(storage.prune_submissions)
     suppressions.prune()
+    outbound.dead.prune()
     _until_done(outbound.tlsrpt.prune)
     _until_done(webhooks.prune)
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db import connection, transaction
 
+from mailcore import limits
 from mailcore.errors import NotAllowedNow
 from mailcore.models import Attempt, QueueEntry, Submission, User
 from mailcore.outside import clock, worker
@@ -275,6 +276,35 @@ def let_go(owner: str, pks: Iterable[int]) -> None:
         lambda: sql.execute(
             f"UPDATE queue_entry SET lease_owner = '', lease_until = NULL WHERE {where} AND lease_owner = %s",
             (*params, owner),
+        )
+    )
+
+
+# Since when it might have gone out, and whether its sender must hear of it now: see outbound.outcome.judge.
+_BORN = "COALESCE(s.hold_until, e.created_at)"
+_NEED_NOT_TELL = (
+    f"({_BORN} > %s OR ({_BORN} > %s AND (e.delay_notified_at IS NOT NULL"
+    " OR (e.dsn_notify <> '' AND e.dsn_notify NOT LIKE '%%DELAY%%'))))"
+)
+
+
+def postpone(pair: Pair, until: dt.datetime, status: str, reply: str) -> int:
+    """Let what is due of a pair wait until then, without a try: its hosts are known to be down. How many.
+
+    Those stay due whose senders must be told: of a delay, or of the end.
+    """
+    now = clock.now()
+    late, end = (
+        sql.moment(now - dt.timedelta(seconds=seconds))
+        for seconds in (limits.QUEUE_NOTICE_SECONDS, limits.QUEUE_LIFETIME_SECONDS)
+    )
+    locking = "" if sql.is_sqlite() else " FOR UPDATE OF e SKIP LOCKED"
+    return ledger.durably(
+        lambda: sql.execute(
+            "UPDATE queue_entry SET due_at = %s, last_status = %s, last_reply = %s WHERE id IN"
+            f" (SELECT e.id FROM queue_entry e{_MAY_GO} WHERE {_FREE} AND {_NEED_NOT_TELL}"
+            f"  AND e.route = %s AND e.tenant_id = %s AND e.priority = %s{locking})",
+            (sql.moment(until), status[:12], sql.text(reply), sql.moment(now), late, end, *pair),
         )
     )
 

@@ -21,12 +21,12 @@ def cast(data_dir):
 
 @pytest.fixture
 def looks(monkeypatch):
-    """How often the postman was asked to look."""
+    """Each look that was asked of the postman: whether for new entries only, and how many pairs were due."""
     made = []
 
     class Postman:
-        def look(self):
-            made.append(queue.due())
+        def look(self, *, only_new=False):
+            made.append((only_new, len(queue.due())))
 
     monkeypatch.setattr(tasks, "postman", Postman)
     return made
@@ -57,13 +57,13 @@ def test_run_queue_looks_and_sweep_queue_recovers_first(cast, looks):
     with FakeClock() as fake:
         put(cast.alice)
         tasks.run_queue()
-        assert [len(found) for found in looks] == [1]
+        assert looks == [(True, 1)]
         queue.claim("dead", queue.due()[0], 10)
         tasks.run_queue()
-        assert looks[-1] == []
+        assert looks[-1] == (True, 0)
         fake.advance(91)
         tasks.sweep_queue()
-        assert len(looks[-1]) == 1
+        assert looks[-1] == (False, 1)
         assert QueueEntry.objects.get().lease_owner == ""
 
 

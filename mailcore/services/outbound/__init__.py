@@ -1,6 +1,6 @@
 """Mail out: submit what our people send, try what the queue holds, tell them what became of it."""
 
-from mailcore.services.outbound import tlsrpt
+from mailcore.services.outbound import dead, tlsrpt
 from mailcore.services.outbound.attempt import (
     Courier,
     LeaseLost,
@@ -38,6 +38,7 @@ __all__ = [
     "accept_recipient",
     "accept_sender",
     "by_submission",
+    "dead",
     "expected",
     "note_returned",
     "refused",

@@ -126,6 +126,11 @@ class Courier:
     def is_open(self) -> bool:
         return self._link is not None
 
+    @property
+    def dead_reply(self) -> Reply:
+        """What the last host said when no connection could be had."""
+        return self._openings[-1].reply
+
     def close(self) -> None:
         if self._link is not None:
             self._link.talk.close()

@@ -5,7 +5,8 @@ host may take ten minutes and a task that waits for it would hold up all others.
 route (a domain) and tenant. A thread first finds the route's hosts; routes with the same hosts then share a
 *destination*, which has a limited number of connections. Each connection carries one batch after the other,
 the tenants of a destination in turn. A destination starts with one connection and gets another for each
-success, so hosts that are down or stall hold one thread each and never delay others.
+success. Hosts nobody here has heard from yet never get all threads: those that are down or stall delay no
+others. What is down is remembered (outbound.dead): one entry asks again for all that wait for it.
 
 Nothing is known here that is not in the database: a killed postman's leases lapse, and another takes over.
 Used by mailcore/tasks.py; one per process.
@@ -14,10 +15,11 @@ Used by mailcore/tasks.py; one per process.
 from __future__ import annotations
 
 import atexit
+import datetime as dt
 import logging
 import os
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
 from typing import ParamSpec, TypeVar
 
@@ -28,6 +30,7 @@ from mailcore.database import give_back
 from mailcore.errors import MailError, Unexpected
 from mailcore.outside import clock
 from mailcore.outside.remote_smtp import Timeouts
+from mailcore.postman.destination import Destination, Work
 from mailcore.secrets import random_id
 from mailcore.services import ledger, outbound, queue
 from mailcore.services.outbound import Courier, LeaseLost, Outcome, Way
@@ -37,6 +40,10 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 Job = Callable[[], None]
+# What a look is to find.
+_NOTHING, _NEW, _ALL = range(3)
+# A transaction may become visible so much later than the moment it put in its rows.
+_MARGIN = dt.timedelta(seconds=10)
 
 
 def _database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -47,19 +54,6 @@ def _database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         give_back()
 
 
-class Destination:
-    """One set of hosts: what waits for it, and how many connections it has and may have."""
-
-    def __init__(self, lock: threading.RLock) -> None:
-        self.waiting: deque[tuple[Pair, Way]] = deque()
-        self.connections = 0
-        self.allowed = 1
-        # Connections about to look for work, or lingering.
-        self.free = 0
-        # More is waiting: for a connection that lingers.
-        self.filled = threading.Condition(lock)
-
-
 class Postman:
     """See the module. timeouts None means those of limits."""
 
@@ -67,49 +61,67 @@ class Postman:
         self.name = f"{os.getpid()}-{random_id()}"
         self.timeouts = timeouts
         self._most = threads
+        # Of these, so many may be with hosts that nobody here has heard from yet.
+        self._most_knocking = max(1, threads * 2 // 3)
         self._lock = threading.RLock()
         self._job_waits = threading.Condition(self._lock)
         self._changed = threading.Condition(self._lock)
         self._jobs: deque[Job] = deque()
-        self._threads = 0
+        self._knocks: deque[Job] = deque()
+        self._threads = self._knocking = 0
         self._idle = 0
+        self._here = threading.local()  # knocks: whether this thread counts as knocking
         self._destinations: dict[str, Destination] = {}
+        # Routes, and keys of destinations, that took mail lately.
+        self._heard_from: OrderedDict[str, None] = OrderedDict()
         # Pairs that are taken up and not begun: what comes for them meanwhile will be found then.
         self._unbegun: set[Pair] = set()
         self._units = 0
         self._held: set[int] = set()
         self._under_way: set[int] = set()
-        self._is_looking = self._look_again = False
+        self._is_looking = False
+        self._wanted = _NOTHING
+        self._looked_at: dt.datetime | None = None
         self._stopping = threading.Event()
         self._heart: threading.Thread | None = None
 
     # --- for tasks --------------------------------------------------------------------------------------
 
-    def look(self) -> None:
-        """Take up whatever is due. Returns when it is handed out; looks at the same moment become one."""
+    def look(self, *, only_new: bool = False) -> None:
+        """Take up whatever is due. Returns when it is handed out; looks at the same moment become one.
+
+        only_new: what came due since the last look, which is all there is unless leases lapsed or somebody
+        was suspended meanwhile.
+        """
         with self._lock:
-            self._look_again = True
+            self._wanted = max(self._wanted, _NEW if only_new and self._looked_at else _ALL)
             if self._is_looking or self._stopping.is_set():
                 return
             self._is_looking = True
         try:
-            while self._wants_look():
-                for pair in _database(queue.due):
+            while (wanted := self._next_look()) != _NOTHING:
+                now = clock.now()
+                since = self._looked_at - _MARGIN if wanted == _NEW and self._looked_at else None
+                pairs = _database(queue.due, since)
+                self._looked_at = now
+                for pair in pairs:
                     with self._lock:
                         if pair not in self._unbegun:
                             self._unbegun.add(pair)
                             self._units += 1
-                            self._do(lambda pair=pair: self._find_way(pair))  # type: ignore[misc]
+                            self._do(pair.route, lambda pair=pair: self._find_way(pair))  # type: ignore[misc]
         except BaseException:
             with self._lock:
                 self._is_looking = False
             raise
 
-    def _wants_look(self) -> bool:
+    def _next_look(self) -> int:
         with self._lock:
-            again, self._look_again = self._look_again and not self._stopping.is_set(), False
-            self._is_looking = again
-            return again
+            wanted, self._wanted = self._wanted, _NOTHING
+            if self._stopping.is_set():
+                wanted = _NOTHING
+            self._is_looking = wanted != _NOTHING
+            return wanted
 
     def wait(self, seconds: float) -> bool:
         """Wait until nothing is under way; whether that came within seconds."""
@@ -128,12 +140,16 @@ class Postman:
 
     # --- threads ----------------------------------------------------------------------------------------
 
-    def _do(self, job: Job) -> None:
-        """Have a thread do job. The lock is held."""
-        self._jobs.append(job)
-        if self._idle >= len(self._jobs):
-            self._job_waits.notify()
-        elif self._threads < self._most:
+    def _do(self, name: str, job: Job) -> None:
+        """Have a thread do job, which is about a route or destination of that name. The lock is held."""
+        (self._jobs if name in self._heard_from else self._knocks).append(job)
+        self._summon()
+
+    def _summon(self) -> None:
+        """Have a thread come for what may be begun. The lock is held."""
+        self._job_waits.notify()
+        begun = len(self._jobs) + min(len(self._knocks), self._most_knocking - self._knocking)
+        if self._idle < begun and self._threads < self._most:
             self._threads += 1
             threading.Thread(target=self._work, name="postman", daemon=True).start()
 
@@ -141,18 +157,41 @@ class Postman:
         while True:
             with self._lock:
                 self._idle += 1
-                has_job = self._job_waits.wait_for(lambda: self._jobs, 10)
+                has_job = self._job_waits.wait_for(self._has_job, 10)
                 self._idle -= 1
                 if not has_job:
                     self._threads -= 1
                     return
-                job = self._jobs.popleft()
+                self._here.knocks = not self._jobs
+                self._knocking += self._here.knocks
+                job = (self._jobs or self._knocks).popleft()
             try:
                 job()
             except Exception:
                 log.exception("the postman stumbled")
             finally:
                 give_back()
+                self._stop_knocking()
+
+    def _has_job(self) -> bool:
+        return bool(self._jobs or (self._knocks and self._knocking < self._most_knocking))
+
+    def _stop_knocking(self) -> None:
+        """This thread's host has answered, or it is done: another may knock."""
+        with self._lock:
+            if self._here.knocks:
+                self._here.knocks = False
+                self._knocking -= 1
+                self._summon()
+
+    def _hear_from(self, *names: str) -> None:
+        """Mail was taken: these are no strangers for a while. The lock is held."""
+        for name in names:
+            self._heard_from[name] = None
+            self._heard_from.move_to_end(name)
+        while len(self._heard_from) > limits.QUEUE_REMEMBERED:
+            self._heard_from.popitem(last=False)
+        self._stop_knocking()
 
     def _ended(self) -> None:
         with self._lock:
@@ -175,21 +214,23 @@ class Postman:
                 self._append(destination, pair, way)
 
     def _append(self, destination: Destination, pair: Pair, way: Way) -> None:
-        """Put a unit of work behind those of the other tenants, and see that somebody comes for it."""
+        """Put work where it waits, and see that somebody comes for it."""
         with self._lock:
-            destination.waiting.append((pair, way))
-            destination.filled.notify()
+            destination.put(pair, way)
             self._connect_more(way.key, destination)
 
     def _refuse(self, pair: Pair, error: MailError) -> None:
         """There is nobody to talk to for this route, or DNS does not say now."""
         try:
-            while batch := self._claim(pair):
-                with _Holding(self, batch) as left:
-                    _database(outbound.settle, self.name, outbound.refused(batch, error))
-                    left.clear()
+            self._settle_all(pair, lambda batch: outbound.refused(batch, error))
         finally:
             self._ended()
+
+    def _settle_all(self, pair: Pair, outcomes_of: Callable[[list[Claimed]], list[Outcome]]) -> None:
+        while batch := self._claim(pair):
+            with _Holding(self, batch) as left:
+                _database(outbound.settle, self.name, outcomes_of(batch))
+                left.clear()
 
     def _claim(self, pair: Pair) -> list[Claimed]:
         with self._lock:
@@ -202,10 +243,10 @@ class Postman:
 
     def _connect_more(self, key: str, destination: Destination) -> None:
         """Give a destination as many connections as it may have and can use. The lock is held."""
-        while destination.connections < destination.allowed and len(destination.waiting) > destination.free:
+        while destination.connections < destination.allowed and len(destination) > destination.free:
             destination.connections += 1
             destination.free += 1
-            self._do(lambda: self._serve(key, destination))
+            self._do(key, lambda: self._serve(key, destination))
         if not destination.connections:
             self._destinations.pop(key, None)
 
@@ -213,15 +254,22 @@ class Postman:
         courier: Courier | None = None
         try:
             while (work := self._next(destination, courier)) is not None:
-                courier = courier or Courier(self.name, work[1], self.timeouts)
                 try:
-                    self._serve_batch(courier, destination, *work)
+                    if courier is None or not courier.is_open:
+                        courier = self._courier(work)
+                    if courier is not None:
+                        self._serve_batch(courier, destination, work)
                 finally:
                     with self._lock:
                         destination.free += 1
                     self._ended()
-                if courier.is_dead and destination.connections > 1:
-                    break  # the others still have one: this host wants no more of them
+                if courier is not None and courier.is_dead:
+                    if destination.connections > 1:
+                        break  # the others still have one: this host wants no more of them
+                    _database(outbound.dead.note, work.way, courier.dead_reply)
+                    with self._lock:
+                        destination.allowed = 1
+                        self._heard_from.pop(key, None)
         finally:
             if courier is not None:
                 courier.close()
@@ -229,24 +277,36 @@ class Postman:
                 destination.connections -= 1
                 destination.free -= 1
                 if courier is not None and courier.is_dead:
-                    destination.allowed = 1
+                    destination.asked_for_patience()
                 self._connect_more(key, destination)
 
-    def _next(self, destination: Destination, courier: Courier | None) -> tuple[Pair, Way] | None:
+    def _courier(self, work: Work) -> Courier | None:
+        """Somebody to carry this work; None when its hosts are known to be down: then it waits with all."""
+        dead = _database(outbound.dead.state, work.way)
+        if dead is None or dead.may_probe:
+            return Courier(self.name, work.way, self.timeouts)
+        _database(queue.postpone, work.pair, dead.probe_at, dead.status, dead.reply)
+        # Left are those whose senders must hear of it.
+        self._settle_all(work.pair, lambda batch: outbound.dead.outcomes(batch, dead))
+        return None
+
+    def _next(self, destination: Destination, courier: Courier | None) -> Work | None:
         """The next unit of work. An open connection waits a moment for it, unless its thread is wanted."""
         until = clock.monotonic() + limits.QUEUE_LINGER_SECONDS
         with self._lock:
-            while not destination.waiting and courier is not None and courier.is_open:
+            while not len(destination) and courier is not None and courier.is_open:
                 left = until - clock.monotonic()
-                if left <= 0 or self._jobs or self._stopping.is_set():
+                if left <= 0 or self._has_job() or self._stopping.is_set():
                     break
                 destination.filled.wait(min(left, 0.1))
-            if not destination.waiting:
+            if destination.connections > destination.allowed:
                 return None
-            destination.free -= 1
-            return destination.waiting.popleft()
+            work = destination.take()
+            destination.free -= work is not None
+            return work
 
-    def _serve_batch(self, courier: Courier, destination: Destination, pair: Pair, way: Way) -> None:
+    def _serve_batch(self, courier: Courier, destination: Destination, work: Work) -> None:
+        pair, way, _ = work
         batch = self._claim(pair)
         if len(batch) == limits.QUEUE_BATCH:
             with self._lock:  # there is more: for us later, or for another connection now
@@ -256,18 +316,26 @@ class Postman:
             for entries in outbound.by_submission(batch):
                 if self._stopping.is_set():
                     return
-                self._send(courier, entries)
+                was_open = courier.is_open
+                wants_patience = self._send(courier, entries)
                 left -= {entry.pk for entry in entries}
+                if courier.is_open and not was_open:
+                    _database(outbound.dead.forget, way)
                 with self._lock:
-                    if courier.is_dead and destination.connections > 1:
+                    if wants_patience:
+                        destination.asked_for_patience()
+                    if courier.is_dead:
+                        # One has asked for all: the rest of the batch waits with those behind it.
                         self._units += 1
                         self._append(destination, pair, way)
                         return
-                    if destination.allowed < min(courier.sent + 1, limits.QUEUE_CONNECTIONS):
-                        destination.allowed += 1
-                        self._connect_more(way.key, destination)
+                    if courier.sent:
+                        self._hear_from(way.key, pair.route)
+                        if destination.took_mail(courier.sent):
+                            self._connect_more(way.key, destination)
 
-    def _send(self, courier: Courier, entries: list[Claimed]) -> None:
+    def _send(self, courier: Courier, entries: list[Claimed]) -> bool:
+        """Whether the host asks for patience: it has put off all of these, or 421."""
         pks = {entry.pk for entry in entries}
         with self._lock:
             self._under_way |= pks
@@ -282,10 +350,12 @@ class Postman:
             self._settle(outbound.refused(entries, Unexpected()))
         else:
             self._settle(outcomes)
+            return all(outcome.reply.is_temporary and outcome.reply.code for outcome in outcomes)
         finally:
             give_back()
             with self._lock:
                 self._under_way -= pks
+        return False
 
     def _settle(self, outcomes: list[Outcome]) -> None:
         try:
