@@ -117,6 +117,16 @@ class Env:
             raise BadSetting(name, value, "the path of a file that exists")
         return path
 
+    def mail_log(self, name: str) -> str:
+        """Return where the mail log goes: "", stdout, stderr, syslog, or a file in a folder that exists."""
+        value = self.raw(name)
+        if value in ("", "stdout", "stderr", "syslog"):
+            return value
+        path = self.path(name, Path())
+        if not path.parent.is_dir() or path.is_dir():
+            raise BadSetting(name, value, "`stdout`, `stderr`, `syslog` or a file in a folder that exists")
+        return str(path)
+
     def address(self, name: str, default: str) -> str:
         value = self.raw(name) or default
         try:

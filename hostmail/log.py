@@ -4,6 +4,8 @@ JSON for machines, readable text on a terminal. Lines from plain `logging` (Djan
 Celery) take the same road. Never a message body or a password: callers pass ids.
 """
 
+import datetime as dt
+import logging
 import sys
 import warnings
 from typing import Any
@@ -31,8 +33,40 @@ def _one_line(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-def configure(*, level: str, form: str) -> dict[str, Any]:
-    """Set structlog up and return Django's LOGGING; form is `json`, `text` or `auto` (by the terminal)."""
+class MailLine(logging.Formatter):
+    """A line as syslog keeps it: time, host, program and process. Without host syslog adds time and host."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__()
+        self._host = host
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = f"{getattr(record, 'program', 'postfix')}[{record.process}]: {record.getMessage()}"
+        if not self._host:
+            return text
+        at = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="microseconds")
+        return f"{at} {self._host} {text}"
+
+
+def _mail_handler(where: str) -> dict[str, Any]:
+    if where in ("stdout", "stderr"):
+        return {"class": "logging.StreamHandler", "stream": f"ext://sys.{where}", "formatter": "mail"}
+    if where == "syslog":
+        return {
+            "class": "logging.handlers.SysLogHandler", "address": "/dev/log", "facility": "mail",
+            "formatter": "mail",
+        }  # fmt: skip
+    # A file that logrotate moves away is opened anew.
+    return {
+        "class": "logging.handlers.WatchedFileHandler", "filename": where, "delay": True, "formatter": "mail",
+    }  # fmt: skip
+
+
+def configure(*, level: str, form: str, mail: str = "", host: str = "localhost") -> dict[str, Any]:
+    """Set structlog up and return Django's LOGGING; form is `json`, `text` or `auto` (by the terminal).
+
+    mail is where the mail log of host goes (services/mail_log.py): stdout, stderr, syslog, a path, or "".
+    """
     # whitenoise hands files over as plain iterators; under ASGI that works, and Django remarks on it.
     warnings.filterwarnings("ignore", message=".*must consume synchronous iterators.*")
     if form == "auto":
@@ -60,8 +94,14 @@ def configure(*, level: str, form: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": formatter},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "formatters": {
+            "line": formatter,
+            "mail": {"()": MailLine, "host": "" if mail == "syslog" else host},
+        },
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+            "mail": _mail_handler(mail) if mail else {"class": "logging.NullHandler"},
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "py.warnings": {"handlers": ["stderr"], "propagate": False},
@@ -71,6 +111,11 @@ def configure(*, level: str, form: str) -> dict[str, Any]:
             "django.security.DisallowedHost": {"level": "CRITICAL", "propagate": True},
             "httpx": {"level": "WARNING"},
             "mail.log": {"level": "WARNING"},
+            "hostmail.mail": {
+                "handlers": ["mail"],
+                "level": "INFO" if mail else "CRITICAL",
+                "propagate": False,
+            },
             "uvicorn": {"level": "WARNING"},
             "celery": {"level": "WARNING"},
         },

@@ -343,4 +343,8 @@ UNFOLD = {
 
 HOSTMAIL_LOG_LEVEL = _env.choice("HOSTMAIL_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 HOSTMAIL_LOG_FORMAT = _env.choice("HOSTMAIL_LOG_FORMAT", ("auto", "json", "text"), "auto")
-LOGGING = log.configure(level=HOSTMAIL_LOG_LEVEL, form=HOSTMAIL_LOG_FORMAT)
+# Postfix-shaped lines for pflogsumm, fail2ban and the like.
+HOSTMAIL_MAIL_LOG = _env.mail_log("HOSTMAIL_MAIL_LOG")
+LOGGING = log.configure(
+    level=HOSTMAIL_LOG_LEVEL, form=HOSTMAIL_LOG_FORMAT, mail=HOSTMAIL_MAIL_LOG, host=HOSTMAIL_HOSTNAME
+)

@@ -23,7 +23,8 @@ _DAYS = [MinValueValidator(dt.date(1970, 1, 1)), MaxValueValidator(dt.date(2999,
 
 # kind -> icon, tone
 _LOOKS = {
-    "filed": ("inbox", "ok"), "kept": ("archive", "note"), "reported": ("mail", "note"),
+    "filed": ("inbox", "ok"), "accepted": ("inbox", "note"), "kept": ("archive", "note"),
+    "reported": ("mail", "note"),
     "refused": ("circle-x", "bad"), "submitted": ("send", "note"), "forwarded": ("forward", "note"),
     "attempted": ("route", "note"), "deferred": ("clock", "wait"), "relayed": ("circle-check", "ok"),
     "bounced": ("triangle-alert", "bad"), "dropped": ("trash-2", "bad"), "held": ("circle-pause", "wait"),

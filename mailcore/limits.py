@@ -400,6 +400,8 @@ TRACE_CHUNK_ROWS = 500  # events read by one statement of a search
 TRACE_SCAN_ROWS = 20_000  # events looked through for words of a subject: some 0.2 s; the next page goes on
 TRACE_RECIPIENTS = 500  # of one mail, told one by one (SMTP_RECIPIENTS)
 TRACE_AFTER_ROWS = 2_000  # events of a mailbox looked through for what became of one mail: some 10 ms
+LOG_WORDS_CHARS = 500  # of a stranger's words in a line of the mail log
+LOG_NAME_CHARS = 320  # of an address or a name there
 TRACE_COPIES = 50  # places that one mail is followed to
 
 # --- Webmail (hostmail/webmail, mailcore/services/messages/listing.py) ------------------------------------

@@ -17,11 +17,11 @@ from django.apps import apps
 from django.contrib.auth.hashers import make_password
 
 from mailcore import limits, secrets
-from mailcore.errors import MailboxSuspended, TenantSuspended, WayClosed
+from mailcore.errors import LoginFailed, LoginThrottled, MailboxSuspended, TenantSuspended, WayClosed
 from mailcore.message.address import Path
 from mailcore.models import ALL_RIGHTS, AppPassword, Mailbox, Rights, Tenant, User
 from mailcore.outside import clock
-from mailcore.services import addresses, logins, races, sql, verifiers
+from mailcore.services import addresses, logins, mail_log, races, sql, verifiers
 
 # Without 0, 1, i, l, o, which people mistake; 20 of these 31 letters are 99 bits.
 APP_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -74,6 +74,18 @@ def authenticate(login: str, password: str, *, protocol: str, peer: str | None) 
     and once the password was right MailboxSuspended, TenantSuspended, WayClosed.
     """
     path, name = _path_and_name(login)
+    try:
+        door, came = _came(path, name, password, peer)
+    except (LoginFailed, LoginThrottled):
+        mail_log.login_failed(protocol, login, peer, "PLAIN")
+        raise
+    found = admit(door, came, peer, protocol)
+    mail_log.login(protocol, name, peer, "PLAIN")
+    return found
+
+
+def _came(path: Path | None, name: str, password: str, peer: str | None) -> tuple[Door, Login]:
+    """What is behind that name, and who has the password."""
     logins.check(name, peer)
     if not password or len(password.encode("utf-8", "surrogatepass")) > limits.PASSWORD_OCTETS:
         raise logins.failed(name, peer)
@@ -82,7 +94,7 @@ def authenticate(login: str, password: str, *, protocol: str, peer: str | None) 
     came = _from_memory(known, door, name) if known else None
     if came is None:
         came = _by_password(door, name, password, peer)
-    return admit(door, came, peer, protocol)
+    return door, came
 
 
 def admit(door: Door, came: Login, peer: str | None, protocol: str) -> Login:

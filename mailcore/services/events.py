@@ -13,10 +13,11 @@ from typing import Any
 
 from django.db import transaction
 
+from mailcore.message.log_lines import Happened
 from mailcore.message.trace import key_of
 from mailcore.models import Tenant
 from mailcore.outside import clock
-from mailcore.services import sql
+from mailcore.services import mail_log, sql
 
 _COLUMNS = (
     "tenant_id", "mailbox_id", "trace", "kind", "at", "sender", "recipient", "folder_id", "uids", "data",
@@ -65,7 +66,7 @@ def record(
 
 def record_many(facts: Iterable[Fact]) -> None:
     """Add events, in one statement. Text from outside is cut to what its column holds."""
-    moment = sql.moment(clock.now())
+    moment, facts = sql.moment(clock.now()), list(facts)
     sql.execute_many(
         sql.insert_statement("event", _COLUMNS),
         [
@@ -77,6 +78,8 @@ def record_many(facts: Iterable[Fact]) -> None:
             for fact in facts
         ],
     )  # fmt: skip
+    if mail_log.is_on():
+        mail_log.note(Happened(one.kind, one.trace, one.sender, one.recipient, one.data) for one in facts)
 
 
 def prune(limit: int = 5_000) -> int:

@@ -132,6 +132,8 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
     mails = [mail]
     tenants = list(dict.fromkeys(tenant for tenant, _ in outside))
     domains = transaction.passed_on_by
+    tenants_filed = {filing.tenant_id for filing in mail.filings}
+    facts = _facts(transaction, prepared.octets, prepared.index.subject)
     mails += [
         Mail(prepared, [], _sealed(transaction, tenant, raw, mail.prefix), keep_for=(tenant, None))
         for tenant in tenants
@@ -142,6 +144,8 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
             mailbox_ids = [filing.mailbox_id for filing in mail.filings]
             outbound.note_returned(raw, mailbox_ids, transaction.helo or transaction.peer)
         for tenant, contents in zip(tenants, content_ids[1:], strict=True):
+            if tenant not in tenants_filed:
+                _record_accepted(transaction, tenant, facts, prepared.index.message_id)
             queue.enqueue(
                 tenant_id=tenant,
                 mailbox_id=None,
@@ -158,7 +162,7 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
         mails,
         trace=transaction.trace,
         sender=transaction.reverse_path,
-        data=_facts(transaction, prepared.octets, prepared.index.subject),
+        data=facts,
         within=write if tenants or not transaction.reverse_path else None,
     )
     return f"250 2.0.0 OK: filed as {transaction.trace}"
@@ -280,6 +284,20 @@ def _facts(transaction: Transaction, octets: int, subject: str) -> dict[str, Any
     if any(reasons):
         facts["reason"] = "; ".join(filter(None, reasons))[:1000]
     return facts
+
+
+def _record_accepted(transaction: Transaction, tenant: int, facts: dict[str, Any], message_id: str) -> None:
+    """How a mail came that is only passed on: what is filed says so itself."""
+    mine = [one.address for one in transaction.recipients if one.route.tenant_id == tenant]
+    events.record(
+        "accepted",
+        tenant_id=tenant,
+        trace=transaction.trace,
+        sender=transaction.reverse_path,
+        recipient=mine[0] if len(mine) == 1 else "",
+        data=facts,
+        message_id=message_id,
+    )
 
 
 def _record_refusal(transaction: Transaction, raw: bytes) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mailcore import scram
-from mailcore.errors import LoginFailed
-from mailcore.services import doors, logins, verifiers
+from mailcore.errors import LoginFailed, LoginThrottled
+from mailcore.services import doors, logins, mail_log, verifiers
 from mailcore.services.doors import Login
 
 
@@ -23,6 +25,7 @@ class Exchange:
 
     def __init__(self, mechanism: str, *, protocol: str, peer: str | None, endpoint: bytes) -> None:
         self.login: Login | None = None
+        self._mechanism = mechanism
         self._is_plus = mechanism == scram.PLUS
         self._protocol = protocol
         self._peer = peer
@@ -34,6 +37,10 @@ class Exchange:
 
     def first(self, octets: bytes) -> bytes:
         """The answer to the client's first message. Raises BadSyntax, LoginFailed, LoginThrottled."""
+        with self._logged():
+            return self._begin(octets)
+
+    def _begin(self, octets: bytes) -> bytes:
         self._first = scram.client_first(octets)
         scram.check_binding(self._first, is_plus=self._is_plus, has_endpoint=bool(self._endpoint))
         self._name, door = doors.door_of(self._first.name)
@@ -49,6 +56,21 @@ class Exchange:
         Raises BadSyntax, LoginFailed (hold the answer back for its wait_seconds), LoginThrottled, and once
         the proof was right MailboxSuspended, TenantSuspended, WayClosed.
         """
+        with self._logged():
+            answer = self._end(octets)
+        mail_log.login(self._protocol, self._name, self._peer, self._mechanism)
+        return answer
+
+    @contextmanager
+    def _logged(self) -> Iterator[None]:
+        """Who does not get in here stands in the mail log."""
+        try:
+            yield
+        except (LoginFailed, LoginThrottled):
+            mail_log.login_failed(self._protocol, self._name, self._peer, self._mechanism)
+            raise
+
+    def _end(self, octets: bytes) -> bytes:
         assert self._first is not None
         assert self._known is not None
         logins.check(self._name, self._peer)

@@ -10,7 +10,7 @@ from aiosmtpd.smtp import Envelope, Session
 from mailcore import limits
 from mailcore.errors import BadAddress, MailError, TooManyRecipients
 from mailcore.message.address import parse_path
-from mailcore.services import inbound, messages, senders
+from mailcore.services import inbound, mail_log, messages, senders
 from mailcore.smtp.data import refuse_bare_line_ends
 from mailcore.smtp.protocol import Protocol, Sessions
 from mailcore.smtp.verify import verify
@@ -62,7 +62,14 @@ class MX(Protocol):
         assert self.transaction is not None
         if len(envelope.rcpt_tos) >= limits.SMTP_RECIPIENTS:
             raise TooManyRecipients
-        accepted = await self.maild.look(inbound.accept_recipient, self.transaction, address)
+        try:
+            accepted = await self.maild.look(inbound.accept_recipient, self.transaction, address)
+        except MailError as error:
+            mail_log.rejected(
+                self.peer_address, error.smtp_reply(), sender=self.transaction.reverse_path,
+                recipient=address, helo=self.transaction.helo, protocol=self.transaction.protocol,
+            )  # fmt: skip
+            raise
         self.transaction.recipients.append(accepted)
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"

@@ -211,6 +211,7 @@ class SubmissionProtocol(Protocol):
             Submission.Source.SMTP,
             reverse_path,
             protocol=protocol,
+            peer=self.peer_address,
             smtputf8=envelope.smtp_utf8,
             ret=self.mail_dsn.get("RET", ""),
             envid=self.mail_dsn.get("ENVID", ""),

@@ -21,6 +21,9 @@ def env(**values: str) -> Env:
     ("read", "value", "expected"),
     [
         (lambda e: e.port("X", 25), "", 25),
+        (lambda e: e.mail_log("X"), "", ""),
+        (lambda e: e.mail_log("X"), "syslog", "syslog"),
+        (lambda e: e.mail_log("X"), "/tmp/../tmp/mail.log", "/tmp/mail.log"),
         (lambda e: e.port("X", 25), " 587 ", 587),
         (lambda e: e.octets("X", "5G"), "", 5 << 30),
         (lambda e: e.octets("X", "1"), "50M", 50 << 20),

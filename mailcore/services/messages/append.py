@@ -20,11 +20,12 @@ from mailcore.errors import FolderGone, MailError, NoSuchAddress, NoSuchFolder, 
 from mailcore.imap.wire.seqset import compact
 from mailcore.message import flags as system_flags
 from mailcore.message.index import INDEX_VERSION
+from mailcore.message.log_lines import Happened
 from mailcore.message.subject import casemap
 from mailcore.message.trace import key_of
 from mailcore.models.change import Change
 from mailcore.outside import blobs, clock
-from mailcore.services import sql
+from mailcore.services import mail_log, sql
 from mailcore.services.messages import octets
 from mailcore.services.messages.locked import (
     CHANGE_COLUMNS,
@@ -136,6 +137,9 @@ class _Batch:
         self._write()
         for within, content_ids in callbacks:
             within(content_ids)
+        if mail_log.is_on():
+            # After within: what is handed in begins before what is filed of it.
+            mail_log.note(Happened(row[3], row[2], row[5], row[6], json.loads(row[9])) for row in self.events)
         return results
 
     def _read_folders(self, filings: Sequence[Filing]) -> None:

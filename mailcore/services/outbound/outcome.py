@@ -150,7 +150,7 @@ def _write(owner: str, verdicts: Sequence[Verdict], now: dt.datetime, *, strict:
             moment if verdict.tells_delay else _moment(entry.delay_notified_at),
             moment if final else None, entry.pk,
         ))  # fmt: skip
-        facts.append(_fact(verdict))
+        facts.append(_fact(verdict, now))
         if verdict.state == State.BOUNCED:
             bounced.append((entry.tenant_id, entry.recipient, verdict.status, reply.text))
     sql.execute_many(
@@ -197,7 +197,7 @@ def _write_attempts(verdicts: Sequence[Verdict]) -> None:
         attempt.insert_attempts(new[start : start + 50])
 
 
-def _fact(verdict: Verdict) -> Fact:
+def _fact(verdict: Verdict, now: dt.datetime) -> Fact:
     entry, reply, last = verdict.outcome.entry, verdict.outcome.reply, verdict.outcome.tries[-1]
     data: dict[str, object] = {
         "host": last.host,
@@ -209,6 +209,8 @@ def _fact(verdict: Verdict) -> Fact:
         "reply": reply.text[:500],
         "phase": reply.phase,
         "ms": last.milliseconds,
+        # Seconds since it was handed in.
+        "age": round((now - entry.submitted_at).total_seconds(), 1),
         "attempt": entry.attempt_count + 1,
     }
     if verdict.due_at:

@@ -77,6 +77,8 @@ class Origin:
     hold_until: dt.datetime | None = None
     tags: str = ""
     priority: int = 0
+    # The address it was handed in from.
+    peer: str = ""
     trace: str = field(default_factory=random_id)
 
 
@@ -479,6 +481,7 @@ class _Plan:
             message_id=self.prepared.index.message_id,
             data={
                 "source": str(origin.source),
+                **({"peer": origin.peer} if origin.peer else {}),
                 "subject": self.subject[:200],
                 "octets": self.prepared.octets,
                 "recipients": recipients[:50],

@@ -19,7 +19,8 @@ from mailcore.services.traces.search import family
 
 # What an event makes of its recipient. Later ones win.
 _STATES = {
-    "refused": "refused", "relayed": "relayed", "deferred": "waiting", "bounced": "bounced",
+    "refused": "refused", "forwarded": "sending", "relayed": "relayed",
+    "deferred": "waiting", "bounced": "bounced",
     "dropped": "dropped", "held": "held", "released": "waiting", "retried": "waiting",
     "quarantined": "quarantined",
 }  # fmt: skip
@@ -135,9 +136,10 @@ def summaries(pairs: Sequence[tuple[int, str]]) -> list[Story]:
 
 def _order(step: Step) -> tuple[dt.datetime, int]:
     """By time; of one moment a try comes after what it is a try of, and before what came of it."""
-    return step.at, {"submitted": 0, "forwarded": 0, "filed": 0, "kept": 0, "attempted": 1}.get(step.kind, 2)
+    return step.at, _RANKS.get(step.kind, 2)
 
 
+_RANKS = {"submitted": 0, "accepted": 0, "forwarded": 0, "filed": 0, "kept": 0, "attempted": 1}
 _COLUMNS = "id, kind, at, mailbox_id, sender, recipient, folder_id, uids, data, trace, tenant_id"
 
 

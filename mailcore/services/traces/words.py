@@ -233,6 +233,7 @@ LINES = {
     "reported": lambda: _("Report about it delivered to %(who)s"),
     "refused": lambda: _("Mail from %(sender)s for %(who)s refused"),
     "submitted": lambda: _("Handed in by %(sender)s for %(who)s"),
+    "accepted": lambda: _("Mail from %(sender)s for %(who)s accepted"),
     "forwarded": lambda: _("Passed on to %(who)s"),
     "attempted": lambda: _("%(host)s tried for %(who)s"),
     "deferred": lambda: _("Put off for %(who)s"),

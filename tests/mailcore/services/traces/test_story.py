@@ -5,7 +5,8 @@ import pytest
 from mailcore import limits
 from mailcore.message.flags import SEEN
 from mailcore.models import QueueEntry, Submission, Suppression
-from mailcore.services import events, folders, messages, queue, traces
+from mailcore.services import addresses, events, folders, inbound, messages, queue, traces
+from mailcore.services.inbound import Transaction, accept_recipient
 from mailcore.services.traces import words
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,3 +169,19 @@ def test_a_list_of_fifty_takes_few_statements(cast, file, django_assert_max_num_
         file(cast.bob, trace)
     with django_assert_max_num_queries(2):
         assert len(traces.summaries(pairs)) == limits.TRACE_PAGE
+
+
+def test_passed_on_to_the_outside(cast):
+    addresses.add_alias(cast.alice.tenant, "club@acme.test", ["zoe@example.org"], actor=None)
+    incoming = Transaction("192.0.2.7", "mx.else.test", "ESMTP", "", "", "ann@else.test")
+    incoming.recipients.append(accept_recipient(incoming, "club@acme.test"))
+    steps = inbound.receive(incoming, b"From: ann@else.test\r\nSubject: Club\r\n\r\nHello\r\n")
+    messages.append_many([next(steps)])
+    sentence, advice, story = told(cast.alice)
+    assert sentence.startswith("Waiting to go to zoe@example.org")
+    assert (advice.action, story.subject, story.sender) == ("retry", "Club", "ann@else.test")
+    assert [words.line(step) for step in story.steps] == [
+        "Mail from ann@else.test for club@acme.test accepted",
+        "Passed on to zoe@example.org",
+    ]
+    assert "Called itself: mx.else.test" in words.details(story.steps[0])
