@@ -42,3 +42,11 @@ def plain(octets: bytes) -> tuple[str, str]:
     if acts_for and acts_for.casefold() != name.casefold():
         raise LoginFailed("Signing in for somebody else is not possible")
     return name, password
+
+
+def login(name: bytes, password: bytes) -> tuple[str, str]:
+    """Name and password out of the answers to LOGIN's two questions. Raises LoginFailed."""
+    try:
+        return name.decode(), password.decode()
+    except UnicodeDecodeError as error:
+        raise LoginFailed from error

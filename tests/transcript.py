@@ -11,7 +11,8 @@ r"""Plays golden conversations: tests/transcripts/{imap,pop3,smtp}/*.txt against
 
 Escapes: \r \n \0 \t \xNN \\ \$ \. (dots that are no "..."), in both directions. Known from the start: $alice
 and $bob (one tenant, one domain), $charlie (another tenant), their $password, $plain (SASL PLAIN of Alice),
-$domain, $host and $empty. Each is played twice: as it stands, and one octet at a time.
+$login_name and $login_password (the same for LOGIN), $domain, $host and $empty. Each is played twice: as it
+stands, and one octet at a time.
 """
 
 import base64
@@ -159,6 +160,8 @@ class Play:
         self.values = {name: person.address.encode() for name, person in self.people.items()} | {
             "password": password,
             "plain": base64.b64encode(b"\0" + address + b"\0" + password),
+            "login_name": base64.b64encode(address),
+            "login_password": base64.b64encode(password),
             "domain": domain.name.encode(),
             "host": settings.HOSTMAIL_HOSTNAME.encode(),
             "empty": b"",

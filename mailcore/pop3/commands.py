@@ -41,6 +41,8 @@ from mailcore.services import doors, mailboxes, maildrops, messages
 from mailcore.services.messages import Octets
 
 log = logging.getLogger(__name__)
+# What LANG knows (RFC 6856 §3.2): the tag, and the language in its own words.
+LANGUAGES = {"en": "English", "i-default": "Default language"}
 
 
 class Spec(NamedTuple):
@@ -97,12 +99,29 @@ def greeting(hostname: str) -> bytes:
 def capa(session: Session, command: wire.Command) -> Handler:
     """RFC 2449 §5: what is honoured here and now."""
     words = [b"TOP", b"UIDL", b"PIPELINING", b"RESP-CODES", b"AUTH-RESP-CODE", b"EXPIRE NEVER"]
+    words += [b"UTF8", b"LANG"]
     if session.surroundings.may_login:
         words += [b"USER", b"SASL " + b" ".join(_mechanisms(session))]
     if session.maildrop is None and session.surroundings.can_starttls:
         words.append(b"STLS")
     words.append(b"IMPLEMENTATION Hostmail")
     yield wire.ok("Capability list follows") + wire.listing(words)
+
+
+@command("LANG", ANY)
+def lang(session: Session, command: wire.Command) -> Handler:
+    """RFC 6856 §3: what we say is in English, whatever one calls that."""
+    if not command.words:
+        lines = [b"%b %b" % (tag.encode(), name.encode()) for tag, name in LANGUAGES.items()]
+        yield wire.ok("Language listing follows") + wire.listing(lines)
+        return
+    wanted = command.words[0].decode("ascii", "replace").lower()
+    # What is asked for without its last subtags, until there is such a language.
+    while wanted != "*" and wanted not in LANGUAGES:
+        wanted, hyphen, _ = wanted.rpartition("-")
+        if not hyphen:
+            raise BadSyntax("There is no such language here")
+    yield wire.ok(f"{'en' if wanted == '*' else wanted} Said in English from here on")
 
 
 @command("QUIT", ANY)
@@ -148,9 +167,16 @@ def stls(session: Session, command: wire.Command) -> Handler:
     if not session.surroundings.can_starttls:
         raise NotAllowedNow("TLS is not available")
     yield StartTLS(wire.ok("Begin TLS negotiation"))
-    session.name = None
+    session.name, session.is_utf8 = None, False
     surroundings = session.surroundings
     surroundings.is_tls, surroundings.may_login, surroundings.can_starttls = True, True, False
+
+
+@command("UTF8", State.AUTHORIZATION)
+def utf8(session: Session, command: wire.Command) -> Handler:
+    """RFC 6856 §2: from here on mail is given as it is, UTF-8 in its header fields too."""
+    session.is_utf8 = True
+    yield wire.ok("UTF8 enabled")
 
 
 @command("USER", State.AUTHORIZATION)
@@ -181,15 +207,24 @@ def auth(session: Session, command: wire.Command) -> Handler:
     if mechanism.upper() not in _mechanisms(session):
         raise BadSyntax("That mechanism is not supported")
     _login_allowed(session)
-    first = sasl.decode(initial[0]) if initial else (yield from _ask(b""))
+    is_login = mechanism.upper() == b"LOGIN"
+    first = sasl.decode(initial[0]) if initial else b"" if is_login else (yield from _ask(b""))
     if mechanism.upper() == b"PLAIN":
         yield from _log_in(session, enter, *sasl.plain(first))
+    elif is_login:
+        # No RFC has it; old programs know nothing else. The name may come with the command.
+        name = first or (yield from _ask(b"Username:"))
+        yield from _log_in(session, enter, *sasl.login(name, (yield from _ask(b"Password:"))))
     else:
         yield from _scram(session, mechanism.upper().decode(), first)
 
 
 def _mechanisms(session: Session) -> list[bytes]:
-    return [b"PLAIN", *(name.encode() for name in sasl.scram_mechanisms(session.surroundings.endpoint))]
+    return [
+        b"PLAIN",
+        b"LOGIN",
+        *(name.encode() for name in sasl.scram_mechanisms(session.surroundings.endpoint)),
+    ]
 
 
 def _ask(challenge: bytes) -> Generator[bytes | Request, Any, bytes]:
@@ -326,8 +361,8 @@ def retr(session: Session, command: wire.Command) -> Handler:
     size = session.drop.sizes[index]
     held = session.surroundings.budget.take(size)
     try:
-        octets = yield from _octets(session, index)
-        answer = wire.ok(f"{size} octets")
+        octets = maildrops.shown((yield from _octets(session, index)), is_utf8=session.is_utf8)
+        answer = wire.ok(f"{len(octets)} octets")
         session.fetched.add(index)
         if size <= limits.POP3_TURN_OCTETS:
             yield answer + wire.stuffed(octets.raw)
@@ -343,12 +378,12 @@ def top(session: Session, command: wire.Command) -> Handler:
     number, lines = command.numbers
     index = session.index_of(number)
     if not lines:
-        header: bytes = yield Read(maildrops.header_of, (session.drop, index))
+        header: bytes = yield Read(maildrops.header_of, (session.drop, index, session.is_utf8))
         yield wire.ok() + wire.stuffed(header)
         return
     held = session.surroundings.budget.take(session.drop.sizes[index])
     try:
-        octets = yield from _octets(session, index)
+        octets = maildrops.shown((yield from _octets(session, index)), is_utf8=session.is_utf8)
         yield wire.ok()
         yield from wire.stuffed_pieces((wire.top(octets.raw, lines),))
     finally:

@@ -108,8 +108,8 @@ class Session:
     """The state of one conversation. Messages are numbered from 1 on the wire, by index from 0 here."""
 
     __slots__ = (
-        "ahead", "deleted", "errors", "fetched", "is_over", "last_index", "lease", "login", "maildrop",
-        "name", "octets", "reach", "surroundings",
+        "ahead", "deleted", "errors", "fetched", "is_over", "is_utf8", "last_index", "lease", "login",
+        "maildrop", "name", "octets", "reach", "surroundings",
     )  # fmt: skip
 
     def __init__(self, surroundings: Surroundings) -> None:
@@ -120,6 +120,7 @@ class Session:
         self.maildrop: Maildrop | None = None
         self.errors = 0
         self.is_over = False  # the server closes when the answers are out
+        self.is_utf8 = False  # by UTF8 (RFC 6856)
         self.octets = 0  # of what is not deleted
         self.deleted: set[int] = set()
         self.fetched: set[int] = set()

@@ -130,10 +130,11 @@ class Command(NamedTuple):
 
 # name -> how many arguments at least, at most, and whether they are numbers
 COMMANDS: Final = {
-    **dict.fromkeys(("CAPA", "NOOP", "QUIT", "RSET", "STAT", "STLS"), (0, 0, False)),
+    **dict.fromkeys(("CAPA", "NOOP", "QUIT", "RSET", "STAT", "STLS", "UTF8"), (0, 0, False)),
     "USER": (1, 1, False),
     "PASS": (1, 1, False),
     "AUTH": (0, 2, False),
+    "LANG": (0, 1, False),
     "LIST": (0, 1, True),
     "UIDL": (0, 1, True),
     "RETR": (1, 1, True),
@@ -167,7 +168,12 @@ def _usage(name: str) -> str:
     least, most, numeric = COMMANDS[name]
     if not most:
         return f"{name} takes no argument"
-    what = {"TOP": "a message number and a number of lines", "USER": "a name", "PASS": "a password"}
+    what = {
+        "TOP": "a message number and a number of lines",
+        "USER": "a name",
+        "PASS": "a password",
+        "LANG": "a language",
+    }
     takes = what.get(name, "a message number" if numeric else "a mechanism and perhaps an initial response")
     return f"{name} takes {takes}" + ("" if least else ", or nothing")
 

@@ -13,9 +13,11 @@ from django.db import transaction
 
 from mailcore.errors import NoSuchMessage
 from mailcore.imap.wire.seqset import Ranges, collect, compact
-from mailcore.message import flags
+from mailcore.message import downgrade, flags
+from mailcore.message.parts import parse_table
 from mailcore.models import Mailbox
 from mailcore.services import events, folders, messages, sql
+from mailcore.services.messages import Octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,23 @@ def look_into(tenant_id: int, mailbox_id: int) -> Maildrop:
     )  # fmt: skip
 
 
-def header_of(maildrop: Maildrop, index: int) -> bytes:
+def header_of(maildrop: Maildrop, index: int, is_utf8: bool = True) -> bytes:
     """The header section of one message as a client reads it. Raises NoSuchMessage."""
     uid = maildrop.uids[index]
     rows = messages.contents(maildrop.folder_id, uid, uid, ("c.prefix", "c.header"))
     if not rows:
         raise NoSuchMessage
-    return bytes(rows[0][0]) + bytes(rows[0][1])
+    header = bytes(rows[0][0]) + bytes(rows[0][1])
+    return downgrade.header(header) if not is_utf8 and downgrade.is_international(header) else header
+
+
+def shown(mail: Octets, *, is_utf8: bool) -> Octets:
+    """The mail as a client reads it: who does not know UTF-8 gets a surrogate (RFC 6856 §2, RFC 6858)."""
+    if is_utf8 or not downgrade.is_international(mail.prefix + mail.header):
+        return mail
+    found = downgrade.surrogate(mail.header + mail.body, parse_table(mail.parts))
+    raw, parts = (found[0], found[1].parts) if found is not None else (mail.header + mail.body, mail.parts)
+    return Octets(downgrade.header(mail.prefix), b"", raw, parts)
 
 
 def leave(

@@ -52,3 +52,10 @@ def test_refuses_what_is_not_plain(octets):
 def test_lets_nobody_act_for_others_nor_in_broken_utf8(octets):
     with pytest.raises(LoginFailed):
         sasl.plain(octets)
+
+
+def test_reads_the_answers_of_login():
+    assert sasl.login(b"ann", "Grüße".encode()) == ("ann", "Grüße")
+    for octets in ((b"\xff", b"x"), (b"x", b"\xff")):
+        with pytest.raises(LoginFailed):
+            sasl.login(*octets)

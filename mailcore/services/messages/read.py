@@ -221,6 +221,9 @@ class Octets:
         """What a client reads."""
         return self.prefix + self.header + self.body
 
+    def __len__(self) -> int:
+        return len(self.prefix) + len(self.header) + len(self.body)
+
 
 def raw_of(content_id: int) -> Octets:
     """The octets of one content. Raises NoSuchMessage."""

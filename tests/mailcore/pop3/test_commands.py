@@ -104,7 +104,7 @@ class Server:
 # --- State ----------------------------------------------------------------------------------------------
 
 TRANSACTION = ["STAT", "LIST", "LIST 1", "UIDL", "RETR 1", "DELE 1", "NOOP", "RSET", "TOP 1 1"]
-AUTHORIZATION = ["USER x", "PASS x", "AUTH PLAIN", "STLS"]
+AUTHORIZATION = ["USER x", "PASS x", "AUTH PLAIN", "STLS", "UTF8"]
 
 
 @pytest.mark.parametrize("line", TRANSACTION)
@@ -177,7 +177,7 @@ def test_lets_nobody_in_with_a_broken_plain(answer):
 
 def test_lists_mechanisms_and_knows_no_others():
     server = Server(logged_in=False)
-    assert server.say(b"AUTH") == b"+OK\r\nPLAIN\r\nSCRAM-SHA-256\r\n.\r\n"
+    assert server.say(b"AUTH") == b"+OK\r\nPLAIN\r\nLOGIN\r\nSCRAM-SHA-256\r\n.\r\n"
     assert server.say(b"AUTH CRAM-MD5") == b"-ERR That mechanism is not supported\r\n"
 
 
@@ -198,7 +198,7 @@ def test_begins_anew_under_tls():
     assert server.session.name is None
     assert server.say(b"STLS") == b"-ERR TLS is active already\r\n"
     assert b"STLS" not in server.say(b"CAPA")
-    assert b"\r\nUSER\r\nSASL PLAIN SCRAM-SHA-256\r\n" in server.say(b"CAPA")
+    assert b"\r\nUSER\r\nSASL PLAIN LOGIN SCRAM-SHA-256\r\n" in server.say(b"CAPA")
 
 
 def test_offers_no_tls_where_there_is_none():
@@ -397,3 +397,27 @@ def test_who_may_only_read_marks_nothing_as_read():
     server.say(b"RETR 1")
     server.say(b"QUIT")
     assert server.asked(maildrops.leave) == [(server.session.drop, [10], [], False)]
+
+
+def test_forgets_utf8_with_what_came_before_tls():
+    server = Server(logged_in=False)
+    server.say(b"UTF8")
+    assert server.session.is_utf8
+    server.say(b"STLS")
+    assert not server.session.is_utf8
+
+
+def test_takes_name_and_password_one_after_the_other():
+    server = Server(logged_in=False)
+    server.lines = [b"YW5u", b"c2VjcmV0"]
+    assert server.say(b"AUTH LOGIN").endswith(b"+OK 3 messages (66 octets)\r\n")
+    assert server.login == ("ann", "secret")
+    server = Server(logged_in=False)
+    server.lines = [b"c2VjcmV0"]
+    assert server.say(b"auth login YW5u").endswith(b"+OK 3 messages (66 octets)\r\n")
+
+
+def test_names_that_are_no_utf8_are_wrong_ones():
+    server = Server(logged_in=False)
+    server.lines = [b"/w==", b"c2VjcmV0"]
+    assert b"-ERR [AUTH]" in server.say(b"AUTH LOGIN")

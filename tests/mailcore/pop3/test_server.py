@@ -112,7 +112,8 @@ def test_says_only_what_it_honours(maild):
     client = poplib.POP3("127.0.0.1", maild.ports["pop3"], timeout=10)
     assert client.capa() == {
         "TOP": [], "UIDL": [], "PIPELINING": [], "RESP-CODES": [], "AUTH-RESP-CODE": [], "EXPIRE": ["NEVER"],
-        "USER": [], "SASL": ["PLAIN", "SCRAM-SHA-256"], "STLS": [], "IMPLEMENTATION": ["Hostmail"],
+        "USER": [], "SASL": ["PLAIN", "LOGIN", "SCRAM-SHA-256"], "STLS": [],
+        "UTF8": [], "LANG": [], "IMPLEMENTATION": ["Hostmail"],
     }  # fmt: skip
     client.quit()
 

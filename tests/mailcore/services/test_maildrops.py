@@ -87,3 +87,21 @@ def test_what_was_fetched_and_stays_has_been_read(alice, drop):
 def test_marks_nothing_unless_told_to(alice, drop):
     maildrops.leave(drop, [1])
     assert not Message.objects.filter(mailbox_id=alice.mailbox.pk, flags=SEEN).exists()
+
+
+def test_shows_a_surrogate_to_who_expects_ascii(alice):
+    raw = "From: Jörg <jörg@bücher.example>\r\nSubject: Grüße\r\n\r\nÄ\r\n".encode()
+    unit = Unit([
+        Mail(messages.prepare(raw), [Filing(alice.tenant.pk, alice.mailbox.pk)], "Received: für\r\n".encode())
+    ])  # fmt: skip
+    messages.append_many([unit])
+    drop = maildrops.look_into(alice.tenant.pk, alice.mailbox.pk)
+    mail = messages.raw_of(drop.contents[3])
+    assert len(mail) == drop.sizes[3]
+    assert maildrops.shown(mail, is_utf8=True) is mail
+    header, _, body = maildrops.shown(mail, is_utf8=False).raw.partition(b"\r\n\r\n")
+    assert header.isascii()
+    assert b"<invalid@internationalized-address.invalid>" in header
+    assert body == "Ä\r\n".encode()
+    assert maildrops.header_of(drop, 3, is_utf8=False) == header + b"\r\n\r\n"
+    assert maildrops.header_of(drop, 3) == mail.prefix + mail.header
