@@ -71,6 +71,8 @@ class QueueEntry(models.Model):
                 condition=Q(state="waiting"),
                 name="queue_pair",
             ),
+            # Those being tried, a few hundred at most.
+            models.Index(fields=["lease_until"], condition=Q(lease_until__isnull=False), name="queue_leased"),
             models.Index(fields=["tenant", "-id"], name="queue_newest"),
         ]
 

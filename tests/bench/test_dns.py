@@ -18,3 +18,14 @@ def test_knows_no_other_name_and_no_other_type():
     reply = ask("mx.sink.example", "AAAA")
     assert reply.rcode() == dns.rcode.NOERROR
     assert not reply.answer
+
+
+def test_gives_each_name_below_a_domain_a_host_of_its_own():
+    def below(name: str, kind: str) -> dns.message.Message:
+        query = dns.message.make_query(name, kind).to_wire()
+        return dns.message.from_wire(answer(query, "sink.example", {"dead.example": "127.0.0.9"}))
+
+    assert below("d1.dead.example", "MX").answer[0][0].exchange.to_text() == "mx.d1.dead.example."
+    assert below("mx.d1.dead.example", "A").answer[0][0].address == "127.0.0.9"
+    assert not below("d1.dead.example", "A").answer
+    assert below("dead.example", "MX").rcode() == dns.rcode.NXDOMAIN

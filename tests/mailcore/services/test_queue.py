@@ -3,11 +3,12 @@
 import datetime as dt
 
 import pytest
+from django.db import transaction
 
 from mailcore.errors import NotAllowedNow
 from mailcore.models import Attempt, AuditEntry, Event, QueueEntry
 from mailcore.outside import clock as real_clock
-from mailcore.services import mailboxes, queue, tenants
+from mailcore.services import mailboxes, queue, sql, tenants
 from mailcore.services.queue import Pair
 from tests.cast import Cast
 from tests.fakes import FakeClock, MemoryWorker
@@ -221,3 +222,44 @@ def test_what_waits_is_not_released_and_what_is_held_not_held_again(cast):
     queue.retry(entry(), actor=None)
     assert entry().state == "waiting"
     assert real_clock.now() == entry().due_at
+
+
+# --- At scale ------------------------------------------------------------------------------------------
+
+
+def plan(statement, params):
+    """How the database means to answer, as text."""
+    if sql.is_sqlite():
+        return " ".join(row[3] for row in sql.rows(f"EXPLAIN QUERY PLAN {statement}", params))
+    sql.execute("ANALYZE queue_entry")
+    return " ".join(row[0] for row in sql.rows(f"EXPLAIN {statement}", params))
+
+
+@pytest.mark.parametrize("what", ["new", "claim", "lapsed"])
+def test_a_long_queue_is_looked_at_by_index(cast, clock, monkeypatch, what):
+    """What waits costs nothing: neither a look for what is new nor a claim nor the sweep reads all of it."""
+    put(cast.alice, *[f"r{number}@d{number % 100}.test" for number in range(3000)])
+    clock.advance(60)
+    put(cast.alice, "a@example.org")
+    asked = []
+    usual = sql.rows
+
+    def rows(statement, params=()):
+        if "queue_entry" in statement:
+            asked.append((statement, params))
+        return usual(statement, params)
+
+    monkeypatch.setattr(sql, "rows", rows)
+    if what == "new":
+        queue.due(since=clock.now() - dt.timedelta(seconds=10))
+    elif what == "claim":
+        claim(cast.alice)
+    else:
+        queue.recover()
+    statement, params = asked[0]
+    monkeypatch.undo()
+    with transaction.atomic():
+        found = plan(statement, params)
+    index = {"new": "queue_due", "claim": "queue_pair", "lapsed": "queue_leased"}[what]
+    assert index in found
+    assert "SCAN e" not in found
