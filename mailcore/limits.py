@@ -317,6 +317,21 @@ DSN_FULL_OCTETS = 1024 * 1024  # a longer mail comes back as its header, whateve
 DSN_LETTER_OCTETS = 32 * 1024  # read of a report that only people were meant to read
 DSN_TRACES = 5  # of our own Received fields in a mail that came back: one is ours, more are loops
 
+# --- Reports about mail (mailcore/reports) --------------------------------------------------------------
+
+REPORT_PACKED_OCTETS = 5 * 1024 * 1024  # of a report as it came; the largest senders get 1 MB a day
+REPORT_OCTETS = 20 * 1024 * 1024  # unpacked: XML of that size packs to 1 MB
+REPORT_PARTS = 20  # of a mail, or files in a zip, that are looked at
+REPORT_ELEMENTS = 250_000  # of XML; 0.3 KB each while it is read
+REPORT_DEPTH = 20  # real ones have six
+REPORT_TEXT_CHARS = 2_000  # of one element
+REPORT_ROWS = 10_000  # of one report
+REPORT_COUNT = 10**12  # mails in one row: sums of all rows stay below what a database counts
+REPORT_LATEST = 4_102_444_800  # 2100 in seconds since the epoch
+REPORT_CHECKED = 20  # signatures or reasons of one row
+ARF_OCTETS = 64 * 1024  # of the part that programs read
+ARF_NAMES = 50  # recipients or domains that one complaint names
+
 # --- The API (hostmail/api) -----------------------------------------------------------------------------
 
 CONFIRM_DAYS = 7  # the link to confirm where an alias leads

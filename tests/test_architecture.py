@@ -26,7 +26,7 @@ FACES = (
 )
 PURE = (
     "mailcore.message", "mailcore.senderauth", "mailcore.filters", "mailcore.tlspolicy",
-    "mailcore.imap.wire", "mailcore.imap.view", "mailcore.pop3.wire",
+    "mailcore.reports", "mailcore.imap.wire", "mailcore.imap.view", "mailcore.pop3.wire",
 )  # fmt: skip
 # What pure code may not know: the framework, the loop, the clock, the network, the disk.
 IMPURE = (
@@ -135,6 +135,7 @@ def layers_go_down(source: Source) -> Iterator[str]:
         "mailcore.senderauth",
         "mailcore.filters",
         "mailcore.tlspolicy",
+        "mailcore.reports",
     )
     if any(inside(source.module, package) for package in below):
         for line, name in source.imports():

@@ -45,6 +45,14 @@ class BadMessage(MailError):
     text = "The message is not in a form we accept"
 
 
+class BadReport(MailError):
+    """A report that cannot be read, or not safely. (RFC 3463 §3.7 X.6.0)"""
+
+    code = "bad_report"
+    smtp = (554, "5.6.0")
+    text = "That is not a report that can be read here"
+
+
 class UnknownCTE(MailError):
     """Octets whose transfer encoding we cannot undo, or cannot do without one for. (RFC 3516 §4.3, §4.4)"""
 
