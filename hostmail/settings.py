@@ -68,6 +68,15 @@ HOSTMAIL_LMTP_SOCKET = _env.text("HOSTMAIL_LMTP_SOCKET")
 HOSTMAIL_METRICS_PORT = _env.number("HOSTMAIL_METRICS_PORT", 0, low=1, high=65535)
 HOSTMAIL_MAX_MESSAGE = _env.octets("HOSTMAIL_MAX_MESSAGE", "50M")
 HOSTMAIL_DEFAULT_QUOTA = _env.octets("HOSTMAIL_DEFAULT_QUOTA", "5G")
+# Recipients outside a day; 0: as many as they like.
+HOSTMAIL_MAILBOX_RECIPIENTS = _env.number("HOSTMAIL_MAILBOX_RECIPIENTS", 2000, low=0, high=10_000_000)
+HOSTMAIL_MAILBOX_FIRST_RECIPIENTS = _env.number(
+    "HOSTMAIL_MAILBOX_FIRST_RECIPIENTS", 500, low=0, high=10_000_000
+)
+HOSTMAIL_TENANT_RECIPIENTS = _env.number("HOSTMAIL_TENANT_RECIPIENTS", 50_000, low=0, high=10_000_000)
+HOSTMAIL_TENANT_FIRST_RECIPIENTS = _env.number(
+    "HOSTMAIL_TENANT_FIRST_RECIPIENTS", 5000, low=0, high=10_000_000
+)
 HOSTMAIL_QUEUE_LEASE_SECONDS = _env.number("HOSTMAIL_QUEUE_LEASE_SECONDS", 90, low=2, high=3600)
 
 # --- Secrets ------------------------------------------------------------------------------------

@@ -394,6 +394,9 @@ QUEUE_PROBE_SECONDS = (
     600,
     900,
 )  # until a destination that is down is asked again; then the last
+SENDING_MOST = 10_000_000  # recipients a day: what a limit may be set to
+ACQUAINTANCES_REMEMBERED = 50_000  # by one process; 100 octets each
+HELD_RELEASED = 500  # entries in one round of one mailbox
 SUPPRESSED_SECONDS = 30 * 24 * 3600  # after a hard bounce; people come back, and domains change hands
 RETURN_PATH_DAYS = 14  # a report may come: five days in the next host's queue, and as much behind that
 QUEUE_KEPT_SECONDS = 7 * 24 * 3600  # finished submissions, with their mail; the events tell the rest

@@ -37,6 +37,14 @@ class MailboxSuspended(MailError):
     text = "This mailbox is disabled"
 
 
+class SendingStopped(MailError):
+    """The mailbox, or its organisation, may not send; all else of it works. (RFC 3463 §3.8 X.7.1)"""
+
+    code = "sending_stopped"
+    smtp, http = (550, "5.7.1"), 403
+    text = "Sending from this mailbox is stopped; its administrator can let it go on"
+
+
 class WayClosed(MailError):
     """The password is right, and the mailbox is not to be opened by this protocol. (RFC 5530 §3, RFC 3206)"""
 

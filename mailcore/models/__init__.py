@@ -14,6 +14,7 @@ from mailcore.models.metadata import Metadata
 from mailcore.models.queue import Attempt, DeadDestination, QueueEntry
 from mailcore.models.search import SearchBlock, SearchMailbox, SearchPlane, SearchText
 from mailcore.models.sender_rule import SenderRule
+from mailcore.models.sending import Acquaintance, Allowance, SendingDay, Unsubscription
 from mailcore.models.sharing import EVERY_RIGHT, LETTERS, FolderRight, MailboxGroup, Right
 from mailcore.models.submission import Submission
 from mailcore.models.suppression import Suppression
@@ -28,8 +29,10 @@ __all__ = [
     "EVERY_RIGHT",
     "LETTERS",
     "Access",
+    "Acquaintance",
     "Address",
     "AliasTarget",
+    "Allowance",
     "ApiToken",
     "AppPassword",
     "Attempt",
@@ -59,12 +62,14 @@ __all__ = [
     "SearchPlane",
     "SearchText",
     "SenderRule",
+    "SendingDay",
     "Submission",
     "Subscription",
     "Suppression",
     "TLSCount",
     "Tenant",
     "ThreadRef",
+    "Unsubscription",
     "User",
     "Verifier",
     "Webhook",

@@ -70,6 +70,8 @@ class Mailbox(models.Model):
     has_pop3 = models.BooleanField(default=True)
     has_smtp = models.BooleanField(default=True)
     pop3_deletes = models.CharField(max_length=8, choices=Deleting.choices, default=Deleting.REMOVE)
+    # How long the web waits before a letter leaves, so that it can be taken back; 0: not at all.
+    undo_seconds = models.PositiveSmallIntegerField(default=10, db_default=10)
     signature = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -42,6 +42,8 @@ class QueueEntry(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     # -9 to 9, those with more go first; 0 is mail between people (RFC 6710 §2).
     priority = models.SmallIntegerField(default=0, db_default=0)
+    # Why it is on hold, where nobody put it there: "limit", "stopped" (services/allowances.py).
+    held_because = models.CharField(max_length=12, blank=True, default="", db_default="")
     due_at = models.DateTimeField()
     # Who is trying it now and until when that is believed; a heartbeat renews it.
     lease_owner = models.CharField(max_length=40, blank=True)
@@ -74,6 +76,7 @@ class QueueEntry(models.Model):
             # Those being tried, a few hundred at most.
             models.Index(fields=["lease_until"], condition=Q(lease_until__isnull=False), name="queue_leased"),
             models.Index(fields=["tenant", "-id"], name="queue_newest"),
+            models.Index(fields=["id"], condition=Q(state="held"), name="queue_held"),
         ]
 
     def __str__(self) -> str:

@@ -48,6 +48,8 @@ class Submission(models.Model):
     tls_wish = models.CharField(max_length=3, choices=TLSWish.choices, blank=True, default="", db_default="")
     # The sender's own words for sorting: " invoice march ", with a space around each.
     tags = models.CharField(max_length=210, blank=True, default="", db_default="")
+    # Bulk mail names the stream that it belongs to, so that people can leave it; "": a letter.
+    stream = models.CharField(max_length=40, blank=True, default="", db_default="")
     created_at = models.DateTimeField()
 
     class Meta:

@@ -57,13 +57,15 @@ def enqueue(
     envid: str = "",
     tags: str = "",
     priority: int = 0,
+    stream: str = "",
+    held_because: str = "",
 ) -> Submission:
     """Write a submission with an entry per recipient, inside the caller's transaction.
 
     recipients go out from now on, or from hold_until; delivered ones were filed here in this very
-    transaction and are born so. With a return_domain they leave from a return path of ours there.
-    priority is one of RFC 6710's, -9 to 9. Wakes the worker on commit. Raises IntegrityError for a key that
-    is taken.
+    transaction and are born so; with held_because they wait on hold until somebody releases them. With a
+    return_domain they leave from a return path of ours there. priority is one of RFC 6710's, -9 to 9. Wakes
+    the worker on commit. Raises IntegrityError for a key that is taken.
     """
     now = clock.now()
     submission = Submission(
@@ -80,6 +82,7 @@ def enqueue(
         dsn_ret=ret,
         dsn_envid=envid,
         tags=tags,
+        stream=stream,
         created_at=now,
     )
     moment, due = sql.moment(now), sql.moment(hold_until or now)
@@ -91,7 +94,7 @@ def enqueue(
             (
                 tenant_id, mailbox_id, submission.public_id, trace, str(source), reverse_path, content_id,
                 key, None if hold_until is None else sql.moment(hold_until), needs_smtputf8, return_domain,
-                ret, envid, tags, moment,
+                ret, envid, tags, stream, moment,
             ),
         )  # fmt: skip
     assert row is not None
@@ -101,13 +104,13 @@ def enqueue(
         sql.insert_statement("queue_entry", _ENTRY),
         [
             (
-                tenant_id, submission.pk, random_id(), recipient, recipient.rpartition("@")[2], state, due,
-                priority, "", 0, "", "", "",
+                tenant_id, submission.pk, random_id(), recipient, recipient.rpartition("@")[2], state, why,
+                due, priority, "", 0, "", "", "",
                 *(wishes.get(recipient, NO_WISH) if wishes else NO_WISH), moment, finished,
             )
-            for state, group, finished in (
-                (State.WAITING.value, recipients, None),
-                (State.DELIVERED.value, delivered, moment),
+            for state, why, group, finished in (
+                (State.HELD.value if held_because else State.WAITING.value, held_because, recipients, None),
+                (State.DELIVERED.value, "", delivered, moment),
             )
             for recipient in group
         ],
@@ -118,7 +121,7 @@ def enqueue(
             Fact("forwarded", tenant_id, None, trace, sender=reverse_path, recipient=one)
             for one in recipients
         )
-    if recipients and hold_until is None:
+    if recipients and hold_until is None and not held_because:
         worker.wake("run_queue")
     return submission
 
@@ -126,12 +129,12 @@ def enqueue(
 _SUBMISSION = (
     "tenant_id", "mailbox_id", "public_id", "trace", "source", "reverse_path", "content_id",
     "idempotency_key", "hold_until", "needs_smtputf8", "return_domain",
-    "dsn_ret", "dsn_envid", "tags", "created_at",
+    "dsn_ret", "dsn_envid", "tags", "stream", "created_at",
 )  # fmt: skip
 _ENTRY = (
-    "tenant_id", "submission_id", "public_id", "recipient", "route", "state", "due_at", "priority",
-    "lease_owner", "attempt_count", "last_status", "last_reply", "last_host", "dsn_notify", "dsn_orcpt",
-    "created_at", "finished_at",
+    "tenant_id", "submission_id", "public_id", "recipient", "route", "state", "held_because", "due_at",
+    "priority", "lease_owner", "attempt_count", "last_status", "last_reply", "last_host", "dsn_notify",
+    "dsn_orcpt", "created_at", "finished_at",
 )  # fmt: skip
 
 
@@ -361,7 +364,15 @@ def _note_lost(pks: Sequence[int]) -> set[int]:
 
 def retry(entry: QueueEntry, *, actor: User | None) -> None:
     """Have an entry tried now, on hold or not. Raises NotAllowedNow when it is finished."""
-    _change(entry, (State.WAITING, State.HELD), "queue.retry", actor, state=State.WAITING, due_at=clock.now())
+    _change(
+        entry,
+        (State.WAITING, State.HELD),
+        "queue.retry",
+        actor,
+        state=State.WAITING,
+        due_at=clock.now(),
+        held_because="",
+    )
     worker.wake("run_queue")
 
 
@@ -375,7 +386,9 @@ def hold(entry: QueueEntry, *, actor: User | None) -> None:
 
 def release(entry: QueueEntry, *, actor: User | None) -> None:
     """Let an entry on hold go on, now. Raises NotAllowedNow unless it is on hold."""
-    _change(entry, (State.HELD,), "queue.release", actor, state=State.WAITING, due_at=clock.now())
+    _change(
+        entry, (State.HELD,), "queue.release", actor, state=State.WAITING, due_at=clock.now(), held_because=""
+    )
     worker.wake("run_queue")
 
 

@@ -133,9 +133,9 @@ class _Batch:
             filed, content_ids = self._file(unit)
             results.append(filed)
             if unit.within:
-                callbacks.append((unit.within, content_ids))
+                callbacks.append((unit.turn, unit.within, content_ids))
         self._write()
-        for within, content_ids in callbacks:
+        for _, within, content_ids in sorted(callbacks, key=lambda one: one[0]):
             within(content_ids)
         if mail_log.is_on():
             # After within: what is handed in begins before what is filed of it.

@@ -71,6 +71,9 @@ class Unit:
     sender: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     within: Callable[[list[dict[int, int]]], None] | None = None
+    # Of one transaction, within of a smaller turn runs first: a tenant's key where it locks that one's rows,
+    # so that two processes never wait for each other.
+    turn: int = 0
     # Large bodies lie in the storage backend already (store_bodies).
     bodies_are_stored: bool = False
 

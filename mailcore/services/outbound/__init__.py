@@ -13,17 +13,15 @@ from mailcore.services.outbound.attempt import (
 from mailcore.services.outbound.bounces import Sent, expected, note_returned
 from mailcore.services.outbound.bounces import unit as report
 from mailcore.services.outbound.outcome import settle
-from mailcore.services.outbound.service import signed, signer_of
-from mailcore.services.outbound.submission import (
+from mailcore.services.outbound.parties import (
     Origin,
     Recipient,
     Sender,
-    Steps,
     accept_recipient,
     accept_sender,
-    steps,
-    submit,
 )
+from mailcore.services.outbound.service import signed, signer_of
+from mailcore.services.outbound.submission import Steps, steps, submit
 
 __all__ = [
     "Courier",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import TypeAlias
 
@@ -21,23 +21,36 @@ from mailcore.errors import (
     BadMessage,
     BadValue,
     DomainUnverified,
-    MailboxSuspended,
     MailError,
     MessageTooBig,
-    NotFound,
     NotYours,
-    TenantSuspended,
     TooManyRecipients,
 )
 from mailcore.message import compose, fields, flags, trace
-from mailcore.message.address import Path, parse_path
-from mailcore.models import Domain, Mailbox, Submission
+from mailcore.message.address import Path
+from mailcore.models import Mailbox, Submission
 from mailcore.outside import clock
-from mailcore.secrets import random_id
 from mailcore.senderauth import dkim
-from mailcore.services import addresses, delivery, domains, events, messages, queue, sql, suppressions
+from mailcore.services import (
+    addresses,
+    allowances,
+    delivery,
+    domains,
+    events,
+    messages,
+    queue,
+    sql,
+)
 from mailcore.services.messages import Filed, Filing, Mail, Prepared, Unit
 from mailcore.services.outbound import author, form, receipts, return_path
+from mailcore.services.outbound.parties import (
+    Origin,
+    Recipient,
+    Sender,
+    accept_recipient,
+    accept_sender,
+    not_yours,
+)
 
 Steps: TypeAlias = Generator[Unit, list[Filed], Submission]
 Source = Submission.Source
@@ -46,118 +59,6 @@ Source = Submission.Source
 PROTOCOLS = {Source.WEBMAIL: "HTTP", Source.API: "HTTP", Source.SMTP: "ESMTPSA"}
 # Fields that only the last host may write (RFC 5321 §4.4, RFC 8601 §5): none of a client's is believed.
 _NOT_A_CLIENTS = frozenset({"return-path", "authentication-results"})
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """One recipient we said yes to, and where it leads; route.is_ours tells here from outside."""
-
-    address: str
-    route: addresses.Route
-    wish: queue.Wish = queue.NO_WISH
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Who submits, by which door. reverse_path is "" for notifications of a client (RFC 8098 §3)."""
-
-    mailbox_id: int
-    user_id: int | None
-    source: str
-    reverse_path: str
-    protocol: str = ""
-    key: str | None = None
-    # None: as the mailbox's settings say for that door; webmail always.
-    file_sent: bool | None = None
-    smtputf8: bool = False
-    # RET and ENVID of RFC 3461.
-    ret: str = ""
-    envid: str = ""
-    # Not before then; and the sender's words for it (Submission.tags).
-    hold_until: dt.datetime | None = None
-    tags: str = ""
-    priority: int = 0
-    # The address it was handed in from.
-    peer: str = ""
-    trace: str = field(default_factory=random_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """The mailbox behind an Origin, as it is now."""
-
-    mailbox_id: int
-    tenant_id: int
-    file_sent_smtp: bool
-    file_sent_api: bool
-
-    def files_sent(self, origin: Origin) -> bool:
-        if origin.file_sent is not None:
-            return origin.file_sent
-        return bool({
-            Source.WEBMAIL.value: True, Source.SMTP.value: self.file_sent_smtp,
-            Source.API.value: self.file_sent_api,
-        }.get(origin.source, False))  # fmt: skip
-
-    def keeper(self, author: str) -> Sender:
-        """In whose Sent folder the copy of a mail by author lies, by whose settings: that of a shared mailbox
-        whose address it is, so that all who use it see it, else the sender's own."""
-        local, _, domain = author.rpartition("@")
-        row = sql.row(
-            "SELECT m.id, m.tenant_id, m.file_sent_smtp, m.file_sent_api FROM domain d"
-            " JOIN address a ON a.domain_id = d.id AND a.local_part = %s"
-            " JOIN mailbox m ON m.id = a.mailbox_id"
-            " WHERE d.name = %s AND d.tenant_id = %s AND m.tenant_id = %s AND m.kind = 'shared'"
-            " AND m.state = 'active'",
-            (local, domain, self.tenant_id, self.tenant_id),
-        )
-        return Sender(row[0], row[1], bool(row[2]), bool(row[3])) if row else self
-
-
-def accept_recipient(address: str, tenant_id: int | None = None) -> Recipient:
-    """Where mail of a tenant for address goes; outside it need only be an address that takes its mail.
-
-    Raises BadAddress, Suppressed, and for addresses here NoSuchAddress, MailboxSuspended, TenantSuspended,
-    OverQuota, Loop.
-    """
-    path = parse_path(address)
-    route = addresses.route(path)
-    if route.is_ours:
-        route = suppressions.spared(addresses.judge(route))
-    elif tenant_id is not None:
-        suppressions.check(tenant_id, str(path))
-    return Recipient(str(path), route)
-
-
-def accept_sender(
-    mailbox_id: int, user_id: int | None, reverse_path: str, may: author.May | None = None
-) -> Sender:
-    """The mailbox, if mail may go out from it under that return address ("" is nobody's and may always).
-
-    may tells whether it may send as an address, for who asks more than once.
-    Raises NotFound, MailboxSuspended, TenantSuspended, DomainUnverified, NotYours.
-    """
-    row = sql.row(
-        "SELECT m.state, t.state, m.tenant_id, m.file_sent_smtp, m.file_sent_api"
-        " FROM mailbox m JOIN tenant t ON t.id = m.tenant_id WHERE m.id = %s",
-        (mailbox_id,),
-    )
-    if row is None or "closing" in row[:2]:
-        raise NotFound("This mailbox is gone")
-    if row[1] != "active":
-        raise TenantSuspended("This organisation is suspended")
-    if row[0] != "active":
-        raise MailboxSuspended
-    may = may or partial(addresses.may_send_as, mailbox_id, user_id)
-    if reverse_path and not may(reverse_path):
-        raise _not_yours(row[2], reverse_path)
-    return Sender(mailbox_id, row[2], bool(row[3]), bool(row[4]))
-
-
-def _not_yours(tenant_id: int, address: str) -> MailError:
-    name = address.rpartition("@")[2]
-    pending = Domain.objects.filter(tenant_id=tenant_id, name=name, state=Domain.State.PENDING).exists()
-    return DomainUnverified() if pending else NotYours()
 
 
 def submit(
@@ -255,6 +156,7 @@ def steps(origin: Origin, raw: bytes, recipients: Sequence[Recipient]) -> Steps:
         sender=origin.reverse_path,
         data={"octets": prepared.octets, "subject": prepared.index.subject[:200], "author": ready.author},
         within=plan.write,
+        turn=sender.tenant_id,
     )
     assert plan.submission is not None
     return plan.submission
@@ -291,7 +193,7 @@ def _prepare(origin: Origin, sender: Sender, raw: bytes, may: author.May) -> _Pr
     try:
         path = author.check(raw, may)
     except NotYours as error:
-        unproven = _not_yours(sender.tenant_id, _first_address(raw))
+        unproven = not_yours(sender.tenant_id, _first_address(raw))
         raise unproven if isinstance(unproven, DomainUnverified) else error from error
     raw = _sign(raw, sender.tenant_id, path)
     prepared = messages.prepare(raw)
@@ -435,7 +337,10 @@ class _Plan:
 
     def write(self, content_ids: list[dict[int, int]]) -> None:
         """The rows beside the mails, inside their transaction."""
-        origin, tenant_id = self.origin, self.sender.tenant_id
+        origin, tenant_id, sender = self.origin, self.sender.tenant_id, self.sender
+        may_leave = not self.remote or allowances.charge(
+            tenant_id, origin.mailbox_id, self.remote, sender.allowed
+        )
         self.submission = queue.enqueue(
             tenant_id=tenant_id,
             mailbox_id=origin.mailbox_id,
@@ -454,6 +359,7 @@ class _Plan:
             tags=origin.tags,
             priority=origin.priority,
             envid=origin.envid,
+            held_because="" if may_leave else allowances.LIMIT,
         )
         for contents, (tenant, targets) in zip(
             content_ids[self.main : self.main + len(self.forwards)], self.forwards.items(), strict=True
@@ -486,6 +392,7 @@ class _Plan:
                 "octets": self.prepared.octets,
                 "recipients": recipients[:50],
                 "recipient_count": len(recipients),
+                **({} if may_leave else {"held": allowances.LIMIT}),
             },
         )
 
