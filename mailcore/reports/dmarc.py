@@ -118,7 +118,10 @@ def _row(record: Element) -> Row | None:
         ),
         checked=tuple(
             Checked(
-                one.name, _domain(one.get("domain")), one.get("result").lower()[:20], one.get("selector")[:100]
+                one.name,
+                _domain(one.get("domain")),
+                one.get("result").lower()[:20],
+                one.get("selector")[:100],
             )
             for one in checked.children[: limits.REPORT_CHECKED]
             if one.name in ("dkim", "spf")

@@ -110,7 +110,7 @@ def _count(value: object) -> int:
 
 
 def _moment(value: object) -> dt.datetime:
-    """RFC 3339, as in 2026-11-24T00:00:00Z."""
+    """A moment as in 2026-11-24T00:00:00Z."""
     try:
         at = dt.datetime.fromisoformat(_text(value, 40))
         return (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
