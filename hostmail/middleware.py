@@ -14,6 +14,7 @@ from django.utils.deprecation import MiddlewareMixin
 from hostmail import errors, health
 from mailcore.errors import MailError
 from mailcore.secrets import random_id
+from mailcore.services import audit
 
 HEADER = "Content-Security-Policy"
 POLICY = {
@@ -86,6 +87,17 @@ class RequestId(MiddlewareMixin):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         response.headers["X-Request-Id"] = getattr(request, "id", "")
+        return response
+
+
+class ActorAddress(MiddlewareMixin):
+    """Let the audit log say from where people did what they do in this request."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        audit.comes_from(request.META.get("REMOTE_ADDR"))
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        audit.comes_from(None)
         return response
 
 

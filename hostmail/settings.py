@@ -202,6 +202,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "hostmail.middleware.Health",
     "hostmail.middleware.RequestId",
+    "hostmail.middleware.ActorAddress",
     "hostmail.middleware.ContentSecurityPolicy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -95,7 +95,7 @@ def set_password(user: User, password: str, *, actor: User | None) -> None:
     encoded = make_password(password)
     with races.change():
         User.objects.filter(pk=user.pk).update(password=encoded, login_version=F("login_version") + 1)
-        audit.record(actor, "user.password", user)
+        audit.record_person(actor, "user.password", user)
     verifiers.write_everywhere(user, password, encoded)
     user.refresh_from_db(fields=["password", "login_version"])
 
@@ -117,7 +117,8 @@ def set_recovery_email(user: User, email: str, *, actor: User | None) -> None:
     email = check_recovery_email(user, email) if email else ""
     with races.change():
         User.objects.filter(pk=user.pk).update(recovery_email=email)
-        audit.record(actor, "user.recovery", user, data={"email": email})
+        # Not which: a person's other address is nobody's business.
+        audit.record_person(actor, "user.recovery", user, data={"is_set": bool(email)})
     user.recovery_email = email
 
 
@@ -133,7 +134,7 @@ def deactivate(user: User, *, actor: User | None) -> None:
     with races.change():
         check_not_last_owner(user)
         User.objects.filter(pk=user.pk).update(is_active=False, login_version=F("login_version") + 1)
-        audit.record(actor, "user.deactivate", user)
+        audit.record_person(actor, "user.deactivate", user)
     user.refresh_from_db(fields=["is_active", "login_version"])
 
 
@@ -141,7 +142,7 @@ def activate(user: User, *, actor: User | None) -> None:
     """Let a person sign in again."""
     with races.change():
         User.objects.filter(pk=user.pk).update(is_active=True)
-        audit.record(actor, "user.activate", user)
+        audit.record_person(actor, "user.activate", user)
     user.is_active = True
 
 
@@ -149,7 +150,7 @@ def remove(user: User, *, actor: User | None) -> None:
     """Forget a person. Their mailboxes stay, without an owner. Raises NotAllowedNow for a last owner."""
     with races.change():
         check_not_last_owner(user)
-        audit.record(actor, "user.remove", user)
+        audit.record_person(actor, "user.remove", user)
         mailbox_pks = list(user.accesses.values_list("mailbox_id", flat=True))
         Metadata.objects.filter(mailbox_id__in=mailbox_pks, user_id=user.pk).delete()
         user.delete()
@@ -197,7 +198,7 @@ def issue_token(
             token_hash=secrets.keyed_hash("api-token", secret),
             expires_at=expires_at,
         )
-        audit.record(actor, "token.issue", token, tenant=tenant)
+        _record_token(actor, "token.issue", token)
     return token, secret
 
 
@@ -229,8 +230,16 @@ def revoke_token(token: ApiToken, *, actor: User | None) -> None:
     """End a token; its row stays for the record."""
     with races.change():
         ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now())
-        audit.record(actor, "token.revoke", token, tenant=token.tenant)
+        _record_token(actor, "token.revoke", token)
     token.refresh_from_db(fields=["revoked_at"])
+
+
+def _record_token(actor: User | None, verb: str, token: ApiToken) -> None:
+    """A token for one organisation is that one's business, one for all of a person's is everyone's."""
+    if token.tenant is not None:
+        audit.record(actor, verb, token, tenant=token.tenant)
+    else:
+        audit.record_person(actor, verb, token.user, token)
 
 
 def revoke_everything(user: User, *, actor: User | None) -> None:
@@ -240,5 +249,5 @@ def revoke_everything(user: User, *, actor: User | None) -> None:
         ApiToken.objects.filter(user=user, revoked_at=None).update(revoked_at=now)
         AppPassword.objects.filter(user=user, revoked_at=None).update(revoked_at=now)
         User.objects.filter(pk=user.pk).update(login_version=F("login_version") + 1)
-        audit.record(actor, "user.revoke_everything", user)
+        audit.record_person(actor, "user.revoke_everything", user)
     user.refresh_from_db(fields=["login_version"])

@@ -10,7 +10,7 @@ from mailcore.imap.session import Done, Handler, Session
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.values import OnFolder, OnIdentifier, SetAcl
 from mailcore.models import EVERY_RIGHT, LETTERS, Right, User
-from mailcore.services import rights, sharing
+from mailcore.services import audit, rights, sharing
 
 
 def _actor(session: Session) -> User:
@@ -20,7 +20,8 @@ def _actor(session: Session) -> User:
 def set_acl(session: Session, command: SetAcl) -> Handler:
     found = session.find(command.folder, Right.ADMINISTER)
     meant = rights.from_letters(command.rights)
-    sharing.give(found, command.identifier, meant, mode=command.mode, actor=_actor(session))
+    with audit.coming_from(session.surroundings.peer):
+        sharing.give(found, command.identifier, meant, mode=command.mode, actor=_actor(session))
     return Done("SETACL completed")
     yield b""
 
@@ -28,7 +29,8 @@ def set_acl(session: Session, command: SetAcl) -> Handler:
 def delete_acl(session: Session, command: OnIdentifier) -> Handler:
     """An identifier that has no rights has none afterwards, too."""
     found = session.find(command.folder, Right.ADMINISTER)
-    sharing.give(found, command.identifier, Right(0), actor=_actor(session))
+    with audit.coming_from(session.surroundings.peer):
+        sharing.give(found, command.identifier, Right(0), actor=_actor(session))
     return Done("DELETEACL completed")
     yield b""
 

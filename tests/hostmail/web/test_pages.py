@@ -1,12 +1,15 @@
 import csv
 import io
 import re
+from pathlib import Path
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from hostmail.web import audit as audit_page
 from hostmail.web import place
+from mailcore import services
 from mailcore.models import AuditEntry, Domain, Mailbox, MailboxGroup
 from mailcore.services import addresses, audit, groups, logins, mailboxes, races, tenants
 from tests.cast import PASSWORD, Cast
@@ -279,3 +282,27 @@ def test_a_suspended_organisation_says_so(cast, alice):
     answer = alice.get(reverse("web:overview", args=[second.slug]))
     assert answer.status_code == 403
     assert b"unpaid bill" in answer.content
+
+
+def test_has_a_sentence_for_every_verb_that_services_record(cast):
+    folder = Path(services.__file__).parent
+    families = "|".join(audit_page.KINDS)
+    verbs = {
+        verb
+        for path in folder.rglob("*.py")
+        for verb in re.findall(rf'"((?:{families})\.[a-z_]+)"', path.read_text())
+    }
+    assert len(verbs) > 60
+    assert verbs - set(audit_page.SENTENCES) == set()
+
+
+def test_the_audit_log_knows_from_where_people_act(cast, alice):
+    alice.post(
+        page("alias_add"),
+        {"address": "info@acme.test", "targets": "alice@acme.test"},
+        REMOTE_ADDR="192.0.2.7",
+    )
+    assert AuditEntry.objects.get(verb="address.add", object_name="info@acme.test").address == "192.0.2.7"
+    assert "192.0.2.7" in alice.get(page("audit")).text
+    addresses.add_alias(cast.alice.tenant, "news@acme.test", ["alice@acme.test"], actor=None)
+    assert AuditEntry.objects.get(object_name="news@acme.test").address is None
