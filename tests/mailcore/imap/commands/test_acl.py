@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mailcore.imap.session import RANG
-from mailcore.models import Folder, FolderRight, Mailbox, MailboxGroup, Message, Rights
+from mailcore.models import AuditEntry, Folder, FolderRight, Mailbox, MailboxGroup, Message, Rights
 from mailcore.services import folders, mailboxes, sharing
 from mailcore.services.rights import from_letters
 from mailcore.services.sharing import Who
@@ -411,3 +411,11 @@ def test_who_came_to_read_only_reads(cast, plans, bob):
         if NEEDS.get(line) != "r" or line.startswith("SETMETADATA"):
             assert "a NO [NOPERM] " in bob.say(*literal(line)), line
     assert state_of(cast) == before
+
+
+def test_the_audit_log_knows_from_where_rights_were_given(cast, plans):
+    for command in ("SETACL Plans bob@acme.test lr", "DELETEACL Plans bob@acme.test"):
+        plans.say(command)
+    peer = plans.session.surroundings.peer
+    assert peer
+    assert [row.address for row in AuditEntry.objects.filter(verb="folder.share")] == [peer, peer]
