@@ -62,6 +62,7 @@ fuzz: venv-dev
 soak: need venv-dev
 	$(PY) -m tests.soak --seconds $(or $(SECONDS),3600)
 	HOSTMAIL_TEST_MIRROR_SECONDS=$(or $(SECONDS),3600) $(PYTEST) -q tests/test_mirror.py
+	HOSTMAIL_TEST_KILLS=$(or $(KILLS),60) $(PYTEST) -q tests/walks/test_chaos.py
 
 cover: need venv-dev
 	sh scripts/cover

@@ -63,6 +63,7 @@ DKIM_MOST_BITS = 8192  # §3.2 wants 4096; the cost grows with the square
 
 REMOTE_CONNECT_SECONDS = 30  # not in the RFC; a host that is up answers at once
 REMOTE_GREETING_SECONDS = 300  # §4.5.3.2.1
+REMOTE_SHORT_GREETING_SECONDS = 45  # while other strangers wait, or where none came the last time
 REMOTE_HELO_SECONDS = 300  # as the greeting
 REMOTE_TLS_SECONDS = 60
 REMOTE_MAIL_SECONDS = 300  # §4.5.3.2.2

@@ -148,8 +148,8 @@ class Program:
 
 def start_postgres(folder: Path) -> Program:
     """Start a private PostgreSQL with its socket in folder; fsync is on, as in life."""
-    initdb, postgres = find("initdb"), find("postgres")
-    if not initdb or not postgres:
+    initdb = find("initdb")
+    if not initdb or not find("postgres"):
         raise RuntimeError("the tests on PostgreSQL need its programs: apt-get install postgresql")
     folder.mkdir(parents=True)
     user = None
@@ -166,24 +166,23 @@ def start_postgres(folder: Path) -> Program:
         user=user,
         cwd="/",
     )
+    program = run_postgres(folder)
+    _psql(folder, "postgres", "CREATE DATABASE hostmail")
+    return program
+
+
+def run_postgres(folder: Path) -> Program:
+    """Run PostgreSQL on what start_postgres made before, and wait until it answers."""
     program = Program(
         [
-            postgres,
-            "-D",
-            str(data),
-            "-k",
-            str(folder),
-            "-c",
-            "listen_addresses=",
-            "-c",
-            "max_connections=300",
+            find("postgres"), "-D", str(folder / "data"), "-k", str(folder),
+            "-c", "listen_addresses=", "-c", "max_connections=300",
         ],
         folder.parent / "postgres.log",
-        user,
-    )
+        folder.owner() if os.geteuid() == 0 else None,
+    )  # fmt: skip
     program.wait_ready((folder / ".s.PGSQL.5432").is_socket, "PostgreSQL")
     wait_for(functools.partial(_postgres_answers, folder), what="PostgreSQL")
-    _psql(folder, "postgres", "CREATE DATABASE hostmail")
     return program
 
 

@@ -284,11 +284,17 @@ class Postman:
         """Somebody to carry this work; None when its hosts are known to be down: then it waits with all."""
         dead = _database(outbound.dead.state, work.way)
         if dead is None or dead.may_probe:
-            return Courier(self.name, work.way, self.timeouts)
+            return Courier(self.name, work.way, self.timeouts or self._patience(dead is not None))
         _database(queue.postpone, work.pair, dead.probe_at, dead.status, dead.reply)
         # Left are those whose senders must hear of it.
         self._settle_all(work.pair, lambda batch: outbound.dead.outcomes(batch, dead))
         return None
+
+    def _patience(self, is_probe: bool) -> Timeouts | None:
+        """None, which is all that RFC 5321 asks for, unless others wait to knock or it was in vain before."""
+        with self._lock:
+            is_short = is_probe or bool(self._knocks)
+        return Timeouts(greeting=limits.REMOTE_SHORT_GREETING_SECONDS) if is_short else None
 
     def _next(self, destination: Destination, courier: Courier | None) -> Work | None:
         """The next unit of work. An open connection waits a moment for it, unless its thread is wanted."""
