@@ -156,6 +156,15 @@ def octets(text: str) -> int:
     return int(match[1]) * UNITS[match[2]]
 
 
+def number_or_none(text: str) -> int | None:
+    """A number above zero, or None for "none". Raises Error."""
+    if text.strip().lower() == "none":
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,11}", text.strip(), re.ASCII):
+        raise Error(f"{text!r} is no number: write one above zero, or none")
+    return int(text)
+
+
 def size(value: int) -> str:
     """A number of octets for people."""
     for unit in ("T", "G", "M", "K"):

@@ -54,6 +54,8 @@ class Mailbox(models.Model):
     state = models.CharField(max_length=12, choices=State.choices, default=State.ACTIVE)
     suspended_because = models.CharField(max_length=200, blank=True)
     quota_octets = models.BigIntegerField()
+    # How many messages it may hold (RFC 9208 §5.2); None: as many as fit.
+    quota_messages = models.BigIntegerField(null=True, blank=True)
     used_octets = models.BigIntegerField(default=0)
     message_count = models.BigIntegerField(default=0)
     # Numbers changes (RFC 7162), and through them messages, threads and folders.
@@ -72,6 +74,8 @@ class Mailbox(models.Model):
     pop3_deletes = models.CharField(max_length=8, choices=Deleting.choices, default=Deleting.REMOVE)
     # How long the web waits before a letter leaves, so that it can be taken back; 0: not at all.
     undo_seconds = models.PositiveSmallIntegerField(default=10, db_default=10)
+    # IMAP capabilities that its programs are not offered, with a space between (services/ways.py).
+    imap_without = models.CharField(max_length=1000, blank=True, default="", db_default="")
     signature = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -249,11 +249,28 @@ def _check_quota(quota_octets: int) -> None:
 def set_quota(mailbox: Mailbox, quota_octets: int, *, actor: User | None) -> None:
     """Change how much a mailbox may hold; what is filed above it stays. Raises BadValue."""
     _check_quota(quota_octets)
+    _change_quota(mailbox, actor, quota_octets=quota_octets)
+
+
+def set_message_limit(mailbox: Mailbox, quota_messages: int | None, *, actor: User | None) -> None:
+    """Change how many messages a mailbox may hold; None: as many as fit. What is above it stays.
+
+    Raises BadValue.
+    """
+    if quota_messages is not None and not 0 < quota_messages < 1 << 40:
+        raise BadValue("A limit on messages is a number above zero")
+    _change_quota(mailbox, actor, quota_messages=quota_messages)
+
+
+def _change_quota(mailbox: Mailbox, actor: User | None, **changed: int | None) -> None:
     with races.change():
-        Mailbox.objects.filter(pk=mailbox.pk).update(quota_octets=quota_octets)
-        audit.record(actor, "mailbox.quota", mailbox, data={"quota": quota_octets})
+        Mailbox.objects.filter(pk=mailbox.pk).update(**changed)
+        # The first is called so since there has been an audit log.
+        data = {name.replace("quota_octets", "quota"): value for name, value in changed.items()}
+        audit.record(actor, "mailbox.quota", mailbox, data=data)
         doorbell.ring(f"mailbox:{mailbox.pk}")
-    mailbox.quota_octets = quota_octets
+    for name, value in changed.items():
+        setattr(mailbox, name, value)
 
 
 def rename(mailbox: Mailbox, name: str, *, actor: User | None) -> None:
@@ -459,6 +476,7 @@ __all__ = [
     "resume",
     "revoke",
     "revoke_app_password",
+    "set_message_limit",
     "set_password",
     "set_preferences",
     "set_quota",

@@ -128,10 +128,11 @@ class Found:
     is_catch_all: bool = False
 
 
+_IS_FULL = "(m.used_octets >= m.quota_octets OR COALESCE(m.message_count >= m.quota_messages, FALSE))"
 # NOT (state = 'pending') in exactly these words is the condition of the index domain_proven_once.
 _FIND = (
     "SELECT d.name, d.tenant_id, d.state, t.state, a.id, a.local_part, a.is_enabled, n.name,"
-    " m.id, m.tenant_id, m.state, m.used_octets >= m.quota_octets"
+    f" m.id, m.tenant_id, m.state, {_IS_FULL}"
     " FROM domain d JOIN tenant t ON t.id = d.tenant_id"
     " LEFT JOIN domain n ON n.id = COALESCE(d.alias_of_id, d.id) AND n.tenant_id = d.tenant_id"
     " LEFT JOIN address a ON a.domain_id = n.id AND a.local_part IN ({locals})"
@@ -268,7 +269,7 @@ class _Expansion:
     def _take_owners(self, tenant_id: int) -> list[str]:
         """The owners' own mailboxes; without one, the address an owner signs in with."""
         rows = sql.rows(
-            "SELECT m.id, m.tenant_id, m.used_octets >= m.quota_octets, p.email"
+            f"SELECT m.id, m.tenant_id, {_IS_FULL}, p.email"
             " FROM membership s JOIN person p ON p.id = s.user_id"
             " LEFT JOIN access c ON c.user_id = s.user_id AND c.is_owner"
             " LEFT JOIN mailbox m ON m.id = c.mailbox_id AND m.tenant_id = s.tenant_id AND m.state = 'active'"
@@ -288,7 +289,7 @@ class _Expansion:
     def _take_operators(self) -> None:
         """The mailboxes of the staff. Nothing goes outside: no organisation would answer for it."""
         rows = sql.rows(
-            "SELECT m.id, m.tenant_id, m.used_octets >= m.quota_octets FROM person p"
+            f"SELECT m.id, m.tenant_id, {_IS_FULL} FROM person p"
             " JOIN access c ON c.user_id = p.id AND c.is_owner"
             " JOIN mailbox m ON m.id = c.mailbox_id AND m.state = 'active'"
             " JOIN tenant t ON t.id = m.tenant_id AND t.state = 'active'"

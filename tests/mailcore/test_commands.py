@@ -195,6 +195,8 @@ def test_makes_a_mailbox_that_logs_in(typed):
     run("mailbox", "suspend", "dora@acme.test", "--because", "lost phone")
     run("mailbox", "resume", "dora@acme.test")
     assert ask("mailbox", "quota", "dora@acme.test", "500M")["quota"] == 500 << 20
+    assert ask("mailbox", "quota", "dora@acme.test", "--messages", "9")["messages"] == 9
+    assert ask("mailbox", "quota", "dora@acme.test", "--messages", "none")["messages"] is None
     assert ask("mailbox", "ways", "dora@acme.test", "--pop3", "off", "--pop3-deletes", "trash") == {
         "address": "dora@acme.test", "imap": True, "pop3": False, "smtp": True, "pop3_deletes": "trash",
     }  # fmt: skip
@@ -222,6 +224,7 @@ def test_the_owner_of_a_tenant_can_have_a_mailbox_of_that_name(typed):
         (["add", "@acme.test"], "name before"),
         (["add", "dora@nowhere.test"], "no domain"),
         (["add", "dora@acme.test", "--quota", "lots"], "no size"),
+        (["quota", "alice@acme.test", "--messages", "0"], "no number"),
         (["passwd", "nobody@acme.test"], "no address"), (["add", "info@acme.test"], "is an alias"),
         (["add", "--csv", "/nowhere.csv"], "/nowhere.csv"), (["suspend", "info@acme.test"], "is an alias"),
         (["import", "alice@acme.test", "/nowhere"], "does not exist"),

@@ -25,8 +25,8 @@ class MailboxShown(serializers.ModelSerializer[Mailbox]):
         model = Mailbox
         fields = (
             "id", "address", "addresses", "name", "tenant", "kind", "state", "suspended_because",
-            "quota_octets", "used_octets", "message_count", "has_imap", "has_pop3", "has_smtp",
-            "pop3_deletes", "created_at",
+            "quota_octets", "quota_messages", "used_octets", "message_count", "has_imap", "has_pop3",
+            "has_smtp", "pop3_deletes", "created_at",
         )  # fmt: skip
 
     @extend_schema_field(serializers.CharField(allow_null=True))
@@ -52,6 +52,9 @@ class MailboxAdded(Strict):
 class MailboxChanged(Strict):
     name = serializers.CharField(max_length=120, required=False, allow_blank=True)
     quota_octets = serializers.IntegerField(min_value=1, required=False)
+    quota_messages = serializers.IntegerField(
+        min_value=1, required=False, allow_null=True, help_text="null: as many as fit"
+    )
     has_imap = serializers.BooleanField(required=False)
     has_pop3 = serializers.BooleanField(required=False)
     has_smtp = serializers.BooleanField(required=False)
@@ -129,6 +132,8 @@ class Mailboxes(Shows):
         asked = self.valid(MailboxChanged)
         if "quota_octets" in asked:
             mailboxes.set_quota(mailbox, asked["quota_octets"], actor=self.person)
+        if "quota_messages" in asked:
+            mailboxes.set_message_limit(mailbox, asked["quota_messages"], actor=self.person)
         if "name" in asked:
             mailboxes.rename(mailbox, asked["name"], actor=self.person)
         ways.change(

@@ -1,4 +1,4 @@
-"""QUOTA (RFC 9208): one root for the whole mailbox, STORAGE in units of 1024 octets.
+"""QUOTA (RFC 9208): one root for the whole mailbox, with STORAGE in KiB, and MESSAGE where that is limited.
 
 What lies in another's folder counts against its owner, whose root is called as the level above the folder is.
 """
@@ -16,8 +16,13 @@ ROOT = ""
 
 
 def _line(mailbox_id: int, root: str) -> bytes:
-    used, most = Mailbox.objects.values_list("used_octets", "quota_octets").get(pk=mailbox_id)
-    return responses.quota(root, [("STORAGE", -(-used // 1024), most // 1024)])
+    used, most, count, most_messages = Mailbox.objects.values_list(
+        "used_octets", "quota_octets", "message_count", "quota_messages"
+    ).get(pk=mailbox_id)
+    resources = [("STORAGE", -(-used // 1024), most // 1024)]
+    if most_messages is not None:
+        resources.append(("MESSAGE", count, most_messages))
+    return responses.quota(root, resources)
 
 
 def get_quota(session: Session, command: GetQuota) -> Handler:

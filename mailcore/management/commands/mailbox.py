@@ -24,6 +24,7 @@ from mailcore.management.console import (
     find_mailbox,
     find_tenant,
     new_password,
+    number_or_none,
     octets,
     size,
 )
@@ -76,7 +77,13 @@ class Command(Tool):
                     argument("--pop3-deletes", choices=Mailbox.Deleting.values),
                 ),
             ),
-            Action("quota", self.quota, "Change how much a mailbox may hold.", (address, argument("size"))),
+            Action(
+                "quota", self.quota, "Change how much a mailbox may hold.",
+                (
+                    address, argument("size", nargs="?"),
+                    argument("--messages", metavar="N", help="how many, or none: as many as fit"),
+                ),
+            ),
             Action(
                 "suspend", self.suspend, "Keep everybody and new mail out.",
                 (address, argument("--because", default="")),
@@ -273,11 +280,16 @@ class Command(Tool):
 
     def quota(self, options: Options) -> None:
         mailbox = find_mailbox(options["address"])
-        mailboxes.set_quota(mailbox, octets(options["size"]), actor=None)
+        if options["size"]:
+            mailboxes.set_quota(mailbox, octets(options["size"]), actor=None)
+        if options["messages"]:
+            mailboxes.set_message_limit(mailbox, number_or_none(options["messages"]), actor=None)
+        most = mailbox.quota_messages
         self.say(
-            f"{mailbox} may hold {size(mailbox.quota_octets)}",
+            f"{mailbox} may hold {size(mailbox.quota_octets)}" + (f", {most} messages" if most else ""),
             address=str(mailbox),
             quota=mailbox.quota_octets,
+            messages=most,
         )
 
     def ways(self, options: Options) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
 
 from mailcore import limits
-from mailcore.errors import FolderGone, MailError, NoSuchAddress, NoSuchFolder, OverQuota
+from mailcore.errors import FolderGone, MailError, NoSuchAddress, NoSuchFolder
 from mailcore.imap.wire.seqset import compact
 from mailcore.message import flags as system_flags
 from mailcore.message.index import INDEX_VERSION
@@ -182,6 +183,7 @@ class _Batch:
     def _check(self, unit: Unit) -> None:
         """Everything that can keep a unit out, before any number is given to it."""
         sizes: dict[int, int] = {}
+        counts: Counter[int] = Counter()
         for mail in unit.mails:
             size = len(mail.prefix) + mail.prepared.octets
             for filing in mail.filings:
@@ -194,12 +196,12 @@ class _Batch:
                 elif filing.folder not in FOLDER_NAMES:
                     raise NoSuchFolder
                 sizes[box.pk] = sizes.get(box.pk, 0) + size
+                counts[box.pk] += 1
                 if filing.keywords:
                     box.keyword_bits(filing.keywords)
         if unit.enforce_quota:
             for pk, size in sizes.items():
-                if self.boxes[pk].used + size > self.boxes[pk].quota:
-                    raise OverQuota
+                self.boxes[pk].need_room(size, counts[pk])
 
     def _file(self, unit: Unit) -> tuple[list[Filed], list[dict[int, int]]]:
         filed: list[Filed] = []

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import transaction
 
-from mailcore.errors import FolderGone, OverQuota
+from mailcore.errors import FolderGone
 from mailcore.imap.wire.objectids import SERIAL_BITS
 from mailcore.imap.wire.seqset import collect, compact
 from mailcore.message import flags as system_flags
@@ -233,8 +233,7 @@ def copy(source_id: int, ranges: Ranges, target_id: int, *, keep: Kept = ALL_KEP
             return Copied(uidvalidity, [], [])
         rows = [keep.of(row) for row in rows]
         octets = sum(row[11] for row in rows)
-        if target.used + octets > target.quota:
-            raise OverQuota
+        target.need_room(octets, len(rows))
         target_uids, unseen = _insert_copies(rows, source, target, target_id, uidnext)
         target.used += octets
         target.count += len(rows)
@@ -353,8 +352,7 @@ def move(source_id: int, ranges: Ranges, target_id: int, *, keep: Kept = ALL_KEP
                 ],
             )  # fmt: skip
         else:
-            if target.used + octets > target.quota:
-                raise OverQuota
+            target.need_room(octets, len(rows))
             target_uids, _ = _insert_copies(rows, source, target, target_id, uidnext)
             target.used += octets
             target.count += len(rows)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mailcore import limits
-from mailcore.errors import BadFlag
+from mailcore.errors import BadFlag, OverQuota
 from mailcore.outside import clock, doorbell
 from mailcore.services import sql
 
@@ -48,12 +48,19 @@ class LockedMailbox:
     tenant_id: int
     state: str
     quota: int
+    quota_messages: int | None
     used: int
     count: int
     modseq: int
     next_uidvalidity: int
     keywords: list[str]
     keywords_grew: bool = False
+
+    def need_room(self, octets: int, messages: int) -> None:
+        """Raises OverQuota when so much more does not fit."""
+        most = self.quota_messages
+        if self.used + octets > self.quota or (most is not None and self.count + messages > most):
+            raise OverQuota
 
     def keyword_bits(self, names: Iterable[str]) -> int:
         """The bits of names, numbering new ones. Raises BadFlag when the mailbox has no room for them."""
@@ -90,8 +97,8 @@ def lock_mailboxes(pks: Iterable[int]) -> dict[int, LockedMailbox]:
     """Lock these mailboxes in primary-key order, inside a transaction. Missing ones are left out."""
     where, params = sql.any_of("id", sorted(set(pks)))
     found = sql.rows(
-        "SELECT id, tenant_id, state, quota_octets, used_octets, message_count, modseq, next_uidvalidity,"
-        f" keywords FROM mailbox WHERE {where} ORDER BY id {sql.for_update()}",
+        "SELECT id, tenant_id, state, quota_octets, quota_messages, used_octets, message_count, modseq,"
+        f" next_uidvalidity, keywords FROM mailbox WHERE {where} ORDER BY id {sql.for_update()}",
         params,
     )
     boxes = {}

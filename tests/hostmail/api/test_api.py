@@ -93,6 +93,9 @@ def test_makes_changes_suspends_and_removes_a_mailbox(alice):
     assert (made["address"], made["state"]) == ("dora@acme.test", "active")
     path = f"mailboxes/{made['id']}/"
     assert alice("patch", path, {"quota_octets": 1_000_000}, 200)["quota_octets"] == 1_000_000
+    assert alice("patch", path, {"quota_messages": 9}, 200)["quota_messages"] == 9
+    assert alice("patch", path, {"quota_messages": None}, 200)["quota_messages"] is None
+    assert alice("patch", path, {"quota_messages": 0}, 400)["errors"].keys() == {"quota_messages"}
     changed = alice("patch", path, {"has_pop3": False, "pop3_deletes": "archive"}, 200)
     assert (changed["has_imap"], changed["has_pop3"], changed["pop3_deletes"]) == (True, False, "archive")
     assert alice("patch", path, {"pop3_deletes": "burn"}, 400)["errors"].keys() == {"pop3_deletes"}

@@ -212,6 +212,8 @@ def test_changes_quota_name_and_preferences(cast):
     with pytest.raises(BadValue):
         mailboxes.set_quota(box, 0, actor=None)
     with pytest.raises(BadValue):
+        mailboxes.set_message_limit(box, 0, actor=None)
+    with pytest.raises(BadValue):
         mailboxes.set_preferences(box, signature="x" * (limits.SIGNATURE_CHARS + 1), actor=None)
 
 

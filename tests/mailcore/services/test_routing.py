@@ -170,7 +170,11 @@ def test_says_when_a_mailbox_is_suspended_closing_or_full(cast):
     with pytest.raises(MailboxSuspended):
         leads_to("alice@acme.test")
     mailboxes.resume(box, actor=None)
-    Mailbox.objects.filter(pk=box.pk).update(used_octets=box.quota_octets)
+    Mailbox.objects.filter(pk=box.pk).update(quota_messages=1)
+    assert leads_to("alice@acme.test") == [box.pk]
+    Mailbox.objects.filter(pk=box.pk).update(message_count=1)
+    assert addresses.route("alice@acme.test").hops[0].is_over_quota
+    Mailbox.objects.filter(pk=box.pk).update(message_count=0, used_octets=box.quota_octets)
     assert addresses.route("alice@acme.test").hops[0].is_over_quota
     with pytest.raises(OverQuota):
         leads_to("alice@acme.test")

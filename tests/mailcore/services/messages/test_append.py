@@ -88,7 +88,19 @@ def test_keeps_one_bad_unit_out_and_files_the_rest(store):
 
 def test_files_over_the_quota_what_was_accepted_before(store):
     box = store.mailbox(quota=10)
+    Mailbox.objects.filter(pk=box.pk).update(quota_messages=1)
     assert store.file(mail(), box)
+    assert store.file(mail(), box)
+
+
+def test_takes_as_many_messages_as_there_may_be(store):
+    box = store.mailbox()
+    Mailbox.objects.filter(pk=box.pk).update(quota_messages=2)
+    units = [store.unit(mail(), box, enforce_quota=True) for _ in range(3)]
+    done = messages.append_many(units)
+    assert [isinstance(one, OverQuota) for one in done] == [False, False, True]
+    box.refresh_from_db()
+    assert box.message_count == 2
 
 
 def test_rolls_all_back_when_a_unit_fails_inside(store):

@@ -109,6 +109,15 @@ def test_copies_with_shared_content(store, box):
     assert (copy.email_id, copy.thread_id, copy.flags) == (source.email_id, source.thread_id, SEEN)
 
 
+def test_copies_nothing_beyond_the_limit_on_messages(store, box):
+    box.refresh_from_db()
+    Mailbox.objects.filter(pk=box.pk).update(quota_messages=box.message_count + 1)
+    trash = Folder.objects.get(mailbox=box, role="trash").pk
+    with pytest.raises(OverQuota):
+        messages.copy(store.inbox(box), [(1, 2)], trash)
+    assert len(messages.copy(store.inbox(box), [(1, 1)], trash).target_uids) == 1
+
+
 def test_copies_nothing_when_not_everything_fits(store, box):
     Mailbox.objects.filter(pk=box.pk).update(quota_octets=box.used_octets + 1)
     box.refresh_from_db()
