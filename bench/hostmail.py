@@ -71,6 +71,11 @@ def up(
         "HOSTMAIL_DNS_SERVERS": f"127.0.0.1:{ports['dns']}",
         "HOSTMAIL_OUTBOUND_PORT": str(ports["sink"]),
         "HOSTMAIL_PUBLIC_URL": f"http://localhost:{ports['http']}",
+        # Twenty senders write in a minute what people write in a week. It is counted all the same.
+        "HOSTMAIL_MAILBOX_RECIPIENTS": "0",
+        "HOSTMAIL_MAILBOX_FIRST_RECIPIENTS": "0",
+        "HOSTMAIL_TENANT_RECIPIENTS": "0",
+        "HOSTMAIL_TENANT_FIRST_RECIPIENTS": "0",
     }
     if routing == "smart":
         environment["HOSTMAIL_SMART_HOST"] = f"smtp://127.0.0.1:{ports['sink']}"
