@@ -46,7 +46,8 @@ class Event(models.Model):
         db_table = "event"
         indexes = [
             models.Index(fields=["tenant_id", "id"], name="event_newest"),
-            models.Index(fields=["tenant_id", "trace"], name="event_trace"),
+            # The trace first: staff look for one without knowing whose it is.
+            models.Index(fields=["trace", "tenant_id"], name="event_by_trace"),
             # What services.traces searches by. Partial: who does not name an address pays nothing for it.
             models.Index(
                 Lower("sender"), F("tenant_id"), F("id"), condition=Q(sender__gt=""), name="event_sender"

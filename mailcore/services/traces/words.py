@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailcore.outside import clock
+from mailcore.services import allowances
 from mailcore.services.traces.after import GONE
 from mailcore.services.traces.story import Outcome, Step, Story
 
@@ -91,6 +92,8 @@ def sentence(story: Story, one: Outcome) -> str:
         reason = str(one.data.get("reason") or one.data.get("reply") or "")
         text = _("Refused at %(at)s: mail from %(sender)s for %(who)s") % names
         return f"{text}. {reason}".rstrip(". ") + "."
+    if one.state == "held" and one.data.get("held") == allowances.LIMIT:
+        return _("On hold for %(who)s: more was sent than is allowed in a day.") % names
     if one.state == "waiting" and one.data.get("host"):
         return _("Waiting: %(host)s says %(reply)s; next try %(next)s.") % names
     if one.state == "waiting" and names["reply"]:

@@ -5,7 +5,7 @@ import pytest
 from mailcore import limits
 from mailcore.message.flags import SEEN
 from mailcore.models import QueueEntry, Submission, Suppression
-from mailcore.services import addresses, events, folders, inbound, messages, queue, traces
+from mailcore.services import addresses, allowances, events, folders, inbound, messages, queue, traces
 from mailcore.services.inbound import Transaction, accept_recipient
 from mailcore.services.traces import words
 
@@ -115,6 +115,8 @@ def test_held_and_dropped(cast, send):
     sentence, advice, story = told(cast.alice)
     assert sentence.startswith("On hold")
     assert (advice.action, advice.target, story.steps[-1].kind) == ("release", row.public_id, "held")
+    QueueEntry.objects.update(held_because=allowances.LIMIT)
+    assert "more was sent than is allowed" in told(cast.alice)[0]
     queue.release(row, actor=cast.alice.user)
     queue.retry(row, actor=cast.alice.user)
     queue.drop(row, actor=cast.alice.user)
