@@ -397,7 +397,15 @@ QUEUE_PROBE_SECONDS = (
 )  # until a destination that is down is asked again; then the last
 SENDING_MOST = 10_000_000  # recipients a day: what a limit may be set to
 ACQUAINTANCES_REMEMBERED = 50_000  # by one process; 100 octets each
+SENDING_DAYS_KEPT = 90  # of counts
 HELD_RELEASED = 500  # entries in one round of one mailbox
+# What makes a mailbox look stolen (services/stops.py); each rule is told by name to its owner.
+STOLEN_FIRST = 100  # recipients in a day that it never wrote to before, and ...
+STOLEN_TIMES = 10  # ... so many times more of them than on its busiest day of the last month
+STOLEN_HISTORY_DAYS = 3  # on which it sent; a new mailbox has no history to be measured by
+STOLEN_BOUNCES = 30  # recipients in an hour who do not exist: somebody works through a list
+STOLEN_NETWORKS = 12  # in an hour that sign in to send; a traveller has three
+STOLEN_PEACE_SECONDS = 24 * 3600  # in which a mailbox that was let go on is not judged again
 SUPPRESSED_SECONDS = 30 * 24 * 3600  # after a hard bounce; people come back, and domains change hands
 RETURN_PATH_DAYS = 14  # a report may come: five days in the next host's queue, and as much behind that
 QUEUE_KEPT_SECONDS = 7 * 24 * 3600  # finished submissions, with their mail; the events tell the rest

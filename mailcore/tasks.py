@@ -16,6 +16,7 @@ from mailcore import limits
 from mailcore.outside import clock, machine
 from mailcore.postman import postman
 from mailcore.services import (
+    allowances,
     closing,
     domains,
     events,
@@ -42,6 +43,13 @@ def sweep_queue() -> None:
     """Free what killed workers held, then take up what is due."""
     queue.recover()
     postman().look()
+
+
+@shared_task
+def sweep_sending() -> None:
+    """Let go what limits held as far as there is room again, and tell people of what waits."""
+    outbound.held.release_due()
+    outbound.held.tell()
 
 
 @shared_task
@@ -110,6 +118,7 @@ def prune() -> None:
     _until_done(storage.prune_changes)
     _until_done(storage.prune_submissions)
     suppressions.prune()
+    allowances.prune()
     outbound.dead.prune()
     _until_done(outbound.tlsrpt.prune)
     _until_done(webhooks.prune)
@@ -140,6 +149,7 @@ def _until_done(sweep: Callable[[], int], rounds: int = 1_000) -> None:
 SCHEDULE: dict[str, float] = {
     "sweep_queue": 5,
     "run_webhooks": 5,
+    "sweep_sending": 30,
     "index_text": 10,
     "check_domains": 20,
     "close_mailboxes": 60,

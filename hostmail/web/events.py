@@ -31,6 +31,9 @@ SENTENCES = {
     "fetched": (gettext_noop("A mail program fetched mail by POP3"), "download", "note"),
     "deleted": (gettext_noop("A mail program deleted mail"), "trash-2", "note"),
     "held": (gettext_noop("Mail to %(recipient)s is held back"), "circle-pause", "wait"),
+    "released": (gettext_noop("Mail to %(recipient)s goes on"), "circle-check", "note"),
+    "stopped": (gettext_noop("Sending was stopped: the mailbox looks stolen"), "triangle-alert", "bad"),
+    "lifted": (gettext_noop("The mailbox may send again"), "circle-check", "ok"),
 }
 
 

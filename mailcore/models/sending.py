@@ -30,6 +30,9 @@ class Allowance(models.Model):
     # Stopped from sending since then: it looks stolen, or somebody said so.
     stopped_at = models.DateTimeField(null=True, blank=True)
     stopped_because = models.CharField(max_length=200, blank=True, default="", db_default="")
+    # When owner and administrators were told, and when somebody last let it go on.
+    told_at = models.DateTimeField(null=True, blank=True)
+    lifted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "allowance"

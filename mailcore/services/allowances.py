@@ -9,11 +9,13 @@ place, and the organisation's own.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -26,7 +28,7 @@ from mailcore.outside import clock
 from mailcore.services import audit, races, sql
 
 # Why an entry is on hold (QueueEntry.held_because).
-LIMIT = "limit"
+LIMIT, STOPPED = "limit", "stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +82,30 @@ def of(mailbox_id: int) -> Allowed:
 # --- Counting --------------------------------------------------------------------------------------------
 
 
-def charge(tenant_id: int, mailbox_id: int, recipients: Collection[str], allowed: Allowed) -> bool:
-    """Count a mail for recipients outside, inside the caller's transaction; whether it may leave today.
+class Charge(NamedTuple):
+    """Whether a mail may leave today; how many strangers it goes to, and its mailbox had today with them."""
 
-    What may not is counted as held, and not as sent.
+    fits: bool
+    strangers: int
+    first_today: int
+
+
+def charge(tenant_id: int, mailbox_id: int, recipients: Collection[str], allowed: Allowed) -> Charge:
+    """Count a mail for recipients outside, inside the caller's transaction.
+
+    What may not leave is counted as held, and not as sent.
     """
-    if count(tenant_id, mailbox_id, recipients, allowed):
-        return True
-    sql.execute(
-        "UPDATE sending_day SET held = held + %s WHERE tenant_id = %s AND box = %s AND day = %s",
-        (len(recipients), tenant_id, mailbox_id, _today()),
-    )
-    return False
+    charged = count(tenant_id, mailbox_id, recipients, allowed)
+    if not charged.fits:
+        sql.execute(
+            "UPDATE sending_day SET held = held + %s WHERE tenant_id = %s AND box = %s AND day = %s",
+            (len(recipients), tenant_id, mailbox_id, _today()),
+        )
+    return charged
 
 
-def count(tenant_id: int, mailbox_id: int, recipients: Collection[str], allowed: Allowed) -> bool:
-    """Count recipients outside if the day has room for all of them; whether it has."""
+def count(tenant_id: int, mailbox_id: int, recipients: Collection[str], allowed: Allowed) -> Charge:
+    """Count recipients outside if the day has room for all of them."""
     today = _today()
     keys = [key_of(recipient) for recipient in recipients]
     strangers = _meet(mailbox_id, keys, today)
@@ -107,21 +117,25 @@ def count(tenant_id: int, mailbox_id: int, recipients: Collection[str], allowed:
         ),
     )  # fmt: skip
     sent = {box: (all_of_them, first) for box, all_of_them, first in rows}
-    if (
-        _fits(sent[mailbox_id], (allowed.recipients, allowed.first), len(strangers))
-        and _fits(sent[0], (allowed.tenant_recipients, allowed.tenant_first), len(strangers))
-    ):  # fmt: skip
+    fits = _fits(sent[mailbox_id], (allowed.recipients, allowed.first), len(strangers)) and _fits(
+        sent[0], (allowed.tenant_recipients, allowed.tenant_first), len(strangers)
+    )
+    if fits:
         transaction.on_commit(lambda: _met.add_all((mailbox_id, key) for key in keys))
-        return True
+    else:
+        _uncount(tenant_id, mailbox_id, len(keys), strangers)
+    return Charge(fits, len(strangers), sent[mailbox_id][1])
+
+
+def _uncount(tenant_id: int, mailbox_id: int, recipients: int, strangers: Sequence[int]) -> None:
     sql.execute(
         "UPDATE sending_day SET recipients = recipients - %s, first_recipients = first_recipients - %s"
         " WHERE tenant_id = %s AND box IN (0, %s) AND day = %s",
-        (len(keys), len(strangers), tenant_id, mailbox_id, today),
+        (recipients, len(strangers), tenant_id, mailbox_id, _today()),
     )
     if strangers:
         where, params = sql.any_of("address_key", strangers)
         sql.execute(f"DELETE FROM acquaintance WHERE mailbox_id = %s AND {where}", (mailbox_id, *params))
-    return False
 
 
 # The organisation's row first, always: whoever has it need not wait for the mailbox's.
@@ -262,3 +276,10 @@ def today(of_whom: Mailbox | Tenant) -> Today:
         )
     day = SendingDay.objects.filter(tenant_id=tenant_id, box=box, day=_today()).first() or SendingDay()
     return Today(day.recipients, day.first_recipients, day.held, *most)
+
+
+def prune() -> int:
+    """Forget the counts of days long over; how many. Acquaintances stay as long as their mailbox."""
+    before = clock.now().date() - dt.timedelta(days=limits.SENDING_DAYS_KEPT)
+    with transaction.atomic():
+        return sql.execute("DELETE FROM sending_day WHERE day < %s", (before.isoformat(),))

@@ -21,7 +21,7 @@ from mailcore.errors import LoginFailed, LoginThrottled, MailboxSuspended, Tenan
 from mailcore.message.address import Path
 from mailcore.models import ALL_RIGHTS, AppPassword, Mailbox, Rights, Tenant, User
 from mailcore.outside import clock
-from mailcore.services import addresses, logins, mail_log, races, sql, verifiers
+from mailcore.services import addresses, logins, mail_log, races, sql, stops, verifiers
 
 # Without 0, 1, i, l, o, which people mistake; 20 of these 31 letters are 99 bits.
 APP_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -106,6 +106,8 @@ def admit(door: Door, came: Login, peer: str | None, protocol: str) -> Login:
         raise MailboxSuspended
     if protocol in door.closed:
         raise WayClosed
+    if protocol == "smtp":
+        stops.note_login(came.tenant_id, came.mailbox_id, peer)
     return replace(came, rights=_rights(came), protocol=protocol)
 
 

@@ -1,6 +1,6 @@
 """Mail out: submit what our people send, try what the queue holds, tell them what became of it."""
 
-from mailcore.services.outbound import dead, tlsrpt
+from mailcore.services.outbound import dead, held, tlsrpt
 from mailcore.services.outbound.attempt import (
     Courier,
     LeaseLost,
@@ -38,6 +38,7 @@ __all__ = [
     "by_submission",
     "dead",
     "expected",
+    "held",
     "note_returned",
     "refused",
     "report",

@@ -17,15 +17,17 @@ from django.db import transaction
 
 from mailcore import limits
 from mailcore.errors import MailError, NotAllowedNow
-from mailcore.models import Attempt, QueueEntry
+from mailcore.models import Attempt, QueueEntry, Submission
 from mailcore.outside import clock
-from mailcore.services import delivery, events, ledger, sql, suppressions
+from mailcore.services import delivery, events, ledger, sql, stops, suppressions
 from mailcore.services.events import Fact
 from mailcore.services.outbound import attempt, reports
 from mailcore.services.outbound.attempt import Outcome
 
 log = logging.getLogger(__name__)
 State = QueueEntry.State
+# What no mailbox here sent of its own will.
+_NOBODYS = (Submission.Source.FORWARD, Submission.Source.SYSTEM)
 _WAITS = (State.WAITING.value, State.HELD.value)
 
 
@@ -132,7 +134,7 @@ def _write(owner: str, verdicts: Sequence[Verdict], now: dt.datetime, *, strict:
         )
     }
     moment = sql.moment(now)
-    rows, facts, bounced = [], [], []
+    rows, facts, bounced, unknown = [], [], [], []
     for verdict in verdicts:
         entry, reply = verdict.outcome.entry, verdict.outcome.reply
         state, holder = states.get(entry.pk, ("", ""))
@@ -153,6 +155,8 @@ def _write(owner: str, verdicts: Sequence[Verdict], now: dt.datetime, *, strict:
         facts.append(_fact(verdict, now))
         if verdict.state == State.BOUNCED:
             bounced.append((entry.tenant_id, entry.recipient, verdict.status, reply.text))
+            if verdict.status == "5.1.1" and entry.source not in _NOBODYS:
+                unknown.append((entry.tenant_id, entry.mailbox_id))
     sql.execute_many(
         "UPDATE queue_entry SET state = %s, due_at = %s, lease_owner = %s, lease_until = %s,"
         " attempt_count = %s, last_code = %s, last_status = %s, last_reply = %s, last_host = %s,"
@@ -162,6 +166,7 @@ def _write(owner: str, verdicts: Sequence[Verdict], now: dt.datetime, *, strict:
     _write_attempts([verdict for verdict in verdicts if verdict.outcome.entry.pk in states])
     events.record_many(facts)
     suppressions.note_bounces(bounced)
+    stops.note_unknown(unknown)
 
 
 def _moment(value: dt.datetime | None) -> object:

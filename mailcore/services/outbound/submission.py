@@ -40,7 +40,9 @@ from mailcore.services import (
     messages,
     queue,
     sql,
+    stops,
 )
+from mailcore.services.events import Fact
 from mailcore.services.messages import Filed, Filing, Mail, Prepared, Unit
 from mailcore.services.outbound import author, form, receipts, return_path
 from mailcore.services.outbound.parties import (
@@ -338,9 +340,12 @@ class _Plan:
     def write(self, content_ids: list[dict[int, int]]) -> None:
         """The rows beside the mails, inside their transaction."""
         origin, tenant_id, sender = self.origin, self.sender.tenant_id, self.sender
-        may_leave = not self.remote or allowances.charge(
-            tenant_id, origin.mailbox_id, self.remote, sender.allowed
-        )
+        held = ""
+        if self.remote:
+            charge = allowances.charge(tenant_id, origin.mailbox_id, self.remote, sender.allowed)
+            held = "" if charge.fits else allowances.LIMIT
+            if charge.fits and stops.is_burst(tenant_id, origin.mailbox_id, charge):
+                held = allowances.STOPPED
         self.submission = queue.enqueue(
             tenant_id=tenant_id,
             mailbox_id=origin.mailbox_id,
@@ -359,7 +364,7 @@ class _Plan:
             tags=origin.tags,
             priority=origin.priority,
             envid=origin.envid,
-            held_because="" if may_leave else allowances.LIMIT,
+            held_because=held,
         )
         for contents, (tenant, targets) in zip(
             content_ids[self.main : self.main + len(self.forwards)], self.forwards.items(), strict=True
@@ -392,9 +397,16 @@ class _Plan:
                 "octets": self.prepared.octets,
                 "recipients": recipients[:50],
                 "recipient_count": len(recipients),
-                **({} if may_leave else {"held": allowances.LIMIT}),
             },
         )
+        if held:
+            events.record_many(
+                Fact(
+                    "held", tenant_id, origin.mailbox_id, origin.trace,
+                    sender=origin.reverse_path, recipient=one, data={"reason": held},
+                )
+                for one in self.remote
+            )  # fmt: skip
 
     def _needs_smtputf8(self, recipients: Sequence[str]) -> bool:
         """RFC 6531 §3.2: for addresses that are not ASCII, and for such a header where the client said so."""
