@@ -250,6 +250,7 @@ SMTP_COMMAND_OCTETS = 1024  # RFC 5321 §4.5.3.1.4 says 512; parameters of exten
 SMTP_COMMAND_SECONDS = 300  # §4.5.3.2.7, for the next command
 SMTP_DATA_SECONDS = 1800  # for all of one message, however slowly it drips
 SMTP_CHUNK_OCTETS = 256 * 1024  # read ahead while a message comes in
+SMTP_CHUNK_TIMES = 2  # the size limit: up to there a chunk (RFC 3030) that is too big is read, then refused
 SMTP_OCTETS_IN_HAND = 128 * 1024 * 1024  # of messages being received by one listener of a process
 SMTP_SMALL_OCTETS = 1024 * 1024  # smaller ones are taken even then
 SMTP_SESSIONS = 1000  # of one listener of a process

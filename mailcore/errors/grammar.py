@@ -67,6 +67,14 @@ class BadParameter(BadSyntax):
     smtp = (501, "5.5.4")
 
 
+class BadSequence(BadSyntax):
+    """A command of SMTP at the wrong time. (RFC 5321 §4.1.4, RFC 3463 §3.6)"""
+
+    code = "bad_sequence"
+    smtp = (503, "5.5.1")
+    text = "That command does not come now"
+
+
 class BadCharset(MailError):
     """SEARCH in a charset we do not read. (RFC 9051 §6.4.4)"""
 

@@ -1,7 +1,7 @@
 """The parameters by which a sender says which reports it wants. Pure. (RFC 3461 §4)
 
 MAIL takes RET and ENVID, RCPT takes NOTIFY and ORCPT. Values are kept as they came, in xtext: so they go on
-to the next host, and are decoded where a report shows them.
+to the next host, and are decoded where a report shows them. BODY is read here where it may be binary.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from mailcore.errors import BadParameter
 
 MAIL: Final = frozenset({"RET", "ENVID"})
 RCPT: Final = frozenset({"NOTIFY", "ORCPT"})
+BODY: Final = frozenset({"BODY"})
 # The path, whose quoted local part may look like anything, and the parameters behind it.
 _PARTS = re.compile(r"((?:FROM|TO): *<(?:\"(?:[^\"\\]|\\.)*\"|[^\">])*>)(.*)\Z", re.IGNORECASE)
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")  # RFC 3461 §4
@@ -48,6 +49,9 @@ def _checked(name: str, value: str) -> str:
         words = value.upper().split(",")
         if words == ["NEVER"] or (set(words) <= set(_KINDS) and len(set(words)) == len(words)):
             return ",".join(words)
+    elif name == "BODY":  # RFC 6152 §3, RFC 3030 §3
+        if value.upper() in ("7BIT", "8BITMIME", "BINARYMIME"):
+            return value.upper()
     elif name == "ENVID":  # §4.4
         if _XTEXT.fullmatch(value) and len(value) <= limits.DSN_ENVID_OCTETS:
             return value

@@ -28,7 +28,7 @@ class MX(Protocol):
         super().__init__(sessions, over_tls=False, loop=loop)
 
     def _set_post_data_state(self) -> None:
-        super()._set_post_data_state()  # type: ignore[no-untyped-call]
+        super()._set_post_data_state()
         self.transaction = None
 
     async def smtp_AUTH(self, arg: str) -> None:
@@ -76,15 +76,17 @@ class MX(Protocol):
 
     async def receive(self, raw: bytes) -> str:
         assert self.transaction is not None
-        refuse_bare_line_ends(raw)
+        lines = await self.in_lines(raw)
+        refuse_bare_line_ends(lines)
         if senders.is_checked(self.transaction.peer):
             # It may wait for DNS for long: until then the mail counts as in hand.
             self.sessions.octets += len(raw)
             try:
+                # What was signed is what came.
                 await verify(self.maild, self.transaction, raw)
             finally:
                 self.sessions.octets -= len(raw)
-        return await drive(self.maild, inbound.receive(self.transaction, raw), len(raw))
+        return await drive(self.maild, inbound.receive(self.transaction, lines), len(lines))
 
 
 async def drive(maild: Maild, steps: inbound.Steps, octets: int) -> str:

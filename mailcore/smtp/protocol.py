@@ -21,7 +21,10 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 from django.conf import settings
 
 from mailcore import limits
-from mailcore.errors import Busy, MailError, MessageTooBig, Unexpected
+from mailcore.errors import BadSequence, Busy, MailError, MessageTooBig, Unexpected
+from mailcore.message import binary
+from mailcore.smtp import dsn
+from mailcore.smtp.chunks import Chunks, Hopeless
 from mailcore.smtp.data import Data
 from mailcore.smtp.reader import CommandReader
 
@@ -72,6 +75,8 @@ class Protocol(SMTP):
         self.errors = 0
         self.peer_address = ""
         self._in_transaction = False
+        self._is_binary = False  # BODY=BINARYMIME
+        self._chunks = Chunks()
         # Replies to pipelined commands, on their way out together.
         self._held = b""
         # aiosmtpd keeps this in its class, shared by all connections, and EHLO adds to it.
@@ -103,6 +108,7 @@ class Protocol(SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.sessions.open.discard(self)
+        self._chunks.forget(self)
         self.sessions.by_address[self.peer_address] -= 1
         if self.sessions.by_address[self.peer_address] <= 0:
             del self.sessions.by_address[self.peer_address]
@@ -175,6 +181,13 @@ class Protocol(SMTP):
         self._held = b""
         await self._writer.drain()
 
+    async def say_held(self) -> None:
+        """Write what was held: the next command is here, and takes its time."""
+        if self._held:
+            self._writer.write(self._held)
+            self._held = b""
+            await self._writer.drain()
+
     def _is_extended(self) -> bool:
         return self.session is not None and self.session.extended_smtp
 
@@ -204,6 +217,9 @@ class Protocol(SMTP):
             f"SIZE {settings.HOSTMAIL_MAX_MESSAGE}",
             "8BITMIME",
             "SMTPUTF8",
+            "CHUNKING",
+            "BINARYMIME",
+            f"LIMITS RCPTMAX={limits.SMTP_RECIPIENTS}",  # RFC 9422
             "ENHANCEDSTATUSCODES",
         ]
         if self.is_submission:
@@ -285,8 +301,19 @@ class Protocol(SMTP):
             return "<>", arg[2:].strip()
         return None, None
 
+    async def smtp_MAIL(self, arg: str | None) -> None:
+        """aiosmtpd knows nothing of BINARYMIME (RFC 3030 §3)."""
+        found: dict[str, str] = {}
+        if arg and "BINARYMIME" in arg.upper() and self._is_extended():
+            arg, found = dsn.take(arg, dsn.BODY)
+        if self.envelope is not None and not self.envelope.mail_from:
+            self._is_binary = found.get("BODY") == "BINARYMIME"
+        await super().smtp_MAIL(arg)
+
     async def smtp_RCPT(self, arg: str | None) -> None:
         """RFC 5321 §4.5.1: postmaster without a domain is the one of this host."""
+        if self._chunks.is_begun:
+            raise BadSequence
         await super().smtp_RCPT(arg and _POSTMASTER.sub(rf"\1<postmaster@{self.hostname}>", arg))
 
     async def smtp_VRFY(self, arg: str) -> None:
@@ -295,7 +322,7 @@ class Protocol(SMTP):
     async def smtp_HELP(self, arg: str) -> None:
         await self.push("214 2.0.0 RFC 5321")
 
-    # --- DATA ---------------------------------------------------------------------------------------
+    # --- DATA and BDAT ------------------------------------------------------------------------------
 
     async def smtp_DATA(self, arg: str) -> None:
         if await self.check_helo_needed() or await self.check_auth_needed("DATA"):
@@ -307,6 +334,8 @@ class Protocol(SMTP):
         if arg:
             await self.push("501 Syntax: DATA")
             return
+        if self._is_binary or self._chunks.is_begun:
+            raise BadSequence("A binary message, or one that has begun with BDAT, comes by BDAT alone")
         self._in_transaction = True
         try:
             await self.push("354 End data with <CR><LF>.<CR><LF>")
@@ -316,8 +345,41 @@ class Protocol(SMTP):
             reply = error.smtp_reply()
         finally:
             self._in_transaction = False
-            self._set_post_data_state()  # type: ignore[no-untyped-call]
+            self._set_post_data_state()
         await self.push(reply)
+
+    async def smtp_BDAT(self, arg: str | None) -> None:
+        """RFC 3030 §2. After a refused chunk the transaction is over: what of it follows is refused, too."""
+        self._in_transaction = True
+        is_over = True
+        try:
+            raw = await self._chunks.take(self, arg)
+            is_over = raw is not None
+            reply = "250 2.0.0 OK" if raw is None else await self.receive(raw)
+        except MailError as error:
+            reply = error.smtp_reply()
+        except Hopeless as error:
+            await self.say(f"{error}\r\n421 4.7.0 Nobody knows where the next command is, goodbye")
+            self._writer.close()
+            return
+        finally:
+            self._in_transaction = False
+            if is_over:
+                self._set_post_data_state()
+        await self.push(reply)
+
+    async def in_lines(self, raw: bytes) -> bytes:
+        """raw, its binary parts in base64 if it may have such that are not made of lines."""
+        if not self._is_binary:
+            return raw
+        if len(raw) > limits.LOOP_OCTETS:
+            return await self.loop.run_in_executor(None, binary.in_lines, raw)
+        return binary.in_lines(raw)
+
+    def _set_post_data_state(self) -> None:
+        super()._set_post_data_state()  # type: ignore[no-untyped-call]
+        self._is_binary = False
+        self._chunks.forget(self)
 
     async def receive(self, raw: bytes) -> str:
         """What becomes of a whole message: the reply, after it is durable. Raises MailError."""

@@ -65,7 +65,7 @@ class SubmissionProtocol(Protocol):
         self.command_size_limits["AUTH"] = limits.SMTP_AUTH_OCTETS
 
     def _set_post_data_state(self) -> None:
-        super()._set_post_data_state()  # type: ignore[no-untyped-call]
+        super()._set_post_data_state()
         self.origin = None
         self.recipients = []
 
@@ -234,6 +234,7 @@ class SubmissionProtocol(Protocol):
 
     async def receive(self, raw: bytes) -> str:
         assert self.origin is not None
+        raw = await self.in_lines(raw)
         steps = outbound.steps(self.origin, raw, self.recipients)
         # Judging and signing take a millisecond and ask the database; a big message takes longer.
         begin = self.maild.look if len(raw) <= limits.LOOP_OCTETS else self.maild.call

@@ -2,8 +2,9 @@ import base64
 
 import pytest
 
+from mailcore import limits
 from mailcore.errors import UnknownCTE
-from mailcore.message.binary import decoded, without_nul
+from mailcore.message.binary import decoded, in_lines, without_nul
 from mailcore.message.index import index
 from mailcore.message.parts import parse_table
 
@@ -74,3 +75,17 @@ def test_keeps_a_mail_of_one_part_in_base64():
 def test_refuses_nul_where_nothing_says_binary(raw):
     with pytest.raises(UnknownCTE):
         rewritten(raw)
+
+
+@pytest.mark.parametrize("body", [b"a\nb", b"a\rb", b"\0", b"x" * (limits.LINE_OCTETS + 1)])
+def test_encodes_binary_parts_that_are_not_made_of_lines(body):
+    said = b"Content-Transfer-Encoding: %b\r\n\r\n"
+    encoded = in_lines(said % b"binary" + body)
+    assert encoded == said % b"base64" + base64.encodebytes(body).replace(b"\n", b"\r\n")
+    # Nobody is believed to be binary who does not say so.
+    assert in_lines(said % b"8bit" + body) == said % b"8bit" + body
+
+
+def test_leaves_a_mail_of_lines_alone():
+    raw = b"Content-Transfer-Encoding: binary\r\n\r\na\r\n\xff\r\n"
+    assert in_lines(raw) is raw
