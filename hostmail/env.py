@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from mailcore.imap.wire import withheld
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 HOST_NAME = re.compile(
@@ -76,6 +78,13 @@ class Env:
         if value not in options:
             raise BadSetting(name, value, " or ".join(f"`{option}`" for option in options))
         return value
+
+    def withheld(self, name: str) -> tuple[tuple[str, frozenset[str]], ...]:
+        """Return program names, each with the IMAP capabilities that it is not offered."""
+        try:
+            return withheld.read_clients(self.raw(name))
+        except ValueError as error:
+            raise BadSetting(name, self.raw(name), f"NAME: WORD WORD; NAME: WORD ({error})") from error
 
     def flag(self, name: str, default: bool = False) -> bool:
         value = self.raw(name).lower()

@@ -34,6 +34,8 @@ HOSTMAIL_IMAPS_PORT = _env.port("HOSTMAIL_IMAPS_PORT", 2993)
 # For administrators' programs that log in for many, one after the other (RFC 8437 §8: there must be a way to
 # do without it, as proxies may count on one login a connection).
 HOSTMAIL_IMAP_UNAUTHENTICATE = _env.flag("HOSTMAIL_IMAP_UNAUTHENTICATE")
+# Capabilities that programs of some names are not offered: "NAME: IDLE MOVE; OTHER: CONDSTORE".
+HOSTMAIL_IMAP_WITHOUT = _env.withheld("HOSTMAIL_IMAP_WITHOUT")
 HOSTMAIL_POP3_PORT = _env.port("HOSTMAIL_POP3_PORT", 2110)
 HOSTMAIL_POP3S_PORT = _env.port("HOSTMAIL_POP3S_PORT", 2995)
 HOSTMAIL_SIEVE_PORT = _env.port("HOSTMAIL_SIEVE_PORT", 4190)

@@ -26,8 +26,9 @@ from pathlib import Path
 from django.conf import settings
 
 from mailcore import limits
+from mailcore.imap.wire import withheld
 from mailcore.models import Message, User
-from mailcore.services import mailboxes, messages, tenants
+from mailcore.services import mailboxes, messages, tenants, ways
 from tests import cast
 from tests.maild import LiveMaild
 
@@ -266,6 +267,14 @@ class Play:
         name, _, number = rest.partition(" ")
         value = int(number) if re.fullmatch(r"-?\d+", number) else number
         self.monkeypatch.setattr(settings if name.startswith("HOSTMAIL_") else limits, name, value)
+
+    def do_withhold(self, rest: str) -> None:
+        """alice IDLE: her programs are not offered that. Odd Mail: IDLE: nor are programs of that name."""
+        if ":" in rest:
+            self.monkeypatch.setattr(settings, "HOSTMAIL_IMAP_WITHOUT", withheld.read_clients(rest))
+        else:
+            name, _, words = rest.partition(" ")
+            ways.change(self.people[name].mailbox, imap_without=words, actor=None)
 
     def do_suspend(self, name: str) -> None:
         mailboxes.suspend(self.people[name].mailbox, actor=None)

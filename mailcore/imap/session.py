@@ -28,15 +28,23 @@ from mailcore.errors import (
     Unexpected,
     UnknownCTE,
 )
+from mailcore.imap.requests import RANG as RANG
+from mailcore.imap.requests import Ask as Ask
+from mailcore.imap.requests import Compress as Compress
+from mailcore.imap.requests import File as File
+from mailcore.imap.requests import Pause as Pause
+from mailcore.imap.requests import Request as Request
+from mailcore.imap.requests import StartTLS as StartTLS
+from mailcore.imap.requests import Wait as Wait
+from mailcore.imap.requests import Work as Work
 from mailcore.imap.view import View
 from mailcore.imap.watch import Watch
-from mailcore.imap.wire import responses
+from mailcore.imap.wire import responses, withheld
 from mailcore.imap.wire.values import Command
 from mailcore.message import flags as system_flags
 from mailcore.models import EVERY_RIGHT, Right
 from mailcore.services import messages, rights, sharing
 from mailcore.services.doors import Login
-from mailcore.services.messages import Unit
 from mailcore.snapshot import Snapshots
 
 log = logging.getLogger(__name__)
@@ -53,60 +61,6 @@ class State(Flag):
 
 ANY = State.NOT_AUTHENTICATED | State.AUTHENTICATED | State.SELECTED
 LOGGED_IN = State.AUTHENTICATED | State.SELECTED
-
-# --- What a handler may ask for ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Say prompt (a whole "+ ..." line) and bring the client's next line, without its end."""
-
-    prompt: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Bring the client's next line, or RANG when the mailbox may have changed. The first brings RANG."""
-
-
-@dataclass(frozen=True, slots=True)
-class StartTLS:
-    """Say goodbye (a whole line) in the clear, throw away what is buffered, and shake hands."""
-
-    goodbye: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Compress:
-    """Say goodbye (a whole line) as it is, and compress both ways from there on."""
-
-    goodbye: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """Have the clerk file a unit; bring what was filed. Its MailError is raised in the handler."""
-
-    unit: Unit
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Bring what function(*arguments) returns: for handlers on the event loop that need the database."""
-
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Go on after some seconds: how failed logins are slowed."""
-
-    seconds: float
-
-
-RANG = object()
-Request: TypeAlias = Ask | Wait | StartTLS | Compress | File | Work | Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +138,8 @@ class Session:
         "surroundings",
         "view",
         "watch",
+        "withheld",
+        "withheld_from_client",
     )
 
     def __init__(self, surroundings: Surroundings, snapshots: Snapshots) -> None:
@@ -193,6 +149,8 @@ class Session:
         self.is_compressed = False
         # Set by the server for each step: on its event loop, or in a database thread.
         self.on_loop = False
+        # What its program is not offered (RFC 2971), whoever uses it.
+        self.withheld_from_client: frozenset[str] = frozenset()
         self._be_nobody()
 
     def _be_nobody(self) -> None:
@@ -208,6 +166,8 @@ class Session:
         self.has_others = False
         self.others_asked_at = 0.0
         self.enabled: frozenset[str] = frozenset()
+        # Capabilities that are neither offered nor taken here (wire/withheld.py).
+        self.withheld = self.withheld_from_client
         # What it wants to hear of without asking (RFC 5465); None: what everybody hears of.
         self.watch: Watch | None = None
         # The client has given a "CONDSTORE enabling command" (RFC 7162 §3.1).
@@ -304,6 +264,13 @@ class Session:
         self.login = login
         self.state = State.AUTHENTICATED
 
+    def withhold(self, words: frozenset[str], *, is_client: bool = False) -> None:
+        """Offer and take these capabilities no more; is_client: from its program, whoever logs in."""
+        found = withheld.whole(words)
+        self.withheld |= found
+        if is_client:
+            self.withheld_from_client |= found
+
     def select(self, view: View, name: str, rights: Right = EVERY_RIGHT, *, is_abroad: bool = False) -> None:
         self.view, self.folder_name = view, name
         self.rights, self.is_abroad = rights, is_abroad
@@ -335,12 +302,9 @@ class Session:
     def run(self, spec: Spec, command: Command) -> Generator[Output, Any, None]:
         """Run one command to its tagged answer. Nothing but GeneratorExit ever leaves it."""
         tag = command.tag
-        if not self.state & spec.states:
-            yield responses.bad(self._why_not(spec), tag=tag)
-            return
-        if self.is_uid_only and spec.is_by_number(command):
+        if refusal := self._refusal(spec, command):
             self.failures += 1
-            yield responses.bad("Messages are known by their UIDs here", tag=tag, code=b"UIDREQUIRED")
+            yield refusal
             return
         tells_news = spec.polls
         answer = b""
@@ -383,8 +347,18 @@ class Session:
         self.failures += 1
         return responses.bad(error.public, tag=tag)
 
+    def _refusal(self, spec: Spec, command: Command) -> bytes:
+        """BAD for what may not be said now, or not here."""
+        if not self.state & spec.states:
+            return responses.bad(self._why_not(spec), tag=command.tag)
+        if self.withheld and withheld.refuses(self.withheld, command):
+            return responses.bad("That is not offered here", tag=command.tag)
+        if self.is_uid_only and spec.is_by_number(command):
+            words = "Messages are known by their UIDs here"
+            return responses.bad(words, tag=command.tag, code=b"UIDREQUIRED")
+        return b""
+
     def _why_not(self, spec: Spec) -> str:
-        self.failures += 1
         if self.state is State.NOT_AUTHENTICATED:
             return "Please log in first"
         if State.SELECTED in spec.states:

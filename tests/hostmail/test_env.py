@@ -168,6 +168,14 @@ def test_a_bad_value_stops_the_start_with_one_line(tmp_path: Path) -> None:
     ]
 
 
+def test_reads_what_is_withheld_from_programs() -> None:
+    env = Env({"GOOD": "Odd Mail: IDLE move", "BAD": "Odd Mail: FROB"})
+    assert env.withheld("GOOD") == (("odd mail", frozenset({"IDLE", "MOVE"})),)
+    assert env.withheld("NONE") == ()
+    with pytest.raises(BadSetting, match="FROB cannot be withheld"):
+        env.withheld("BAD")
+
+
 def test_a_certificate_without_its_key_stops_the_start(tmp_path: Path) -> None:
     done = _start(tmp_path, HOSTMAIL_TLS_CERT=__file__)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)

@@ -199,7 +199,10 @@ def test_makes_a_mailbox_that_logs_in(typed):
     assert ask("mailbox", "quota", "dora@acme.test", "--messages", "none")["messages"] is None
     assert ask("mailbox", "ways", "dora@acme.test", "--pop3", "off", "--pop3-deletes", "trash") == {
         "address": "dora@acme.test", "imap": True, "pop3": False, "smtp": True, "pop3_deletes": "trash",
+        "imap_without": [],
     }  # fmt: skip
+    for words, kept in (("move idle", ["IDLE", "MOVE"]), ("none", [])):
+        assert ask("mailbox", "ways", "dora@acme.test", "--imap-without", words)["imap_without"] == kept
     (row,) = ask("mailbox", "list", "--domain", "acme.test")
     assert (row["address"], row["quota"], row["messages"]) == ("dora@acme.test", 500 << 20, 0)
     assert "500.0M" in run("mailbox", "list", "--tenant", "acme")

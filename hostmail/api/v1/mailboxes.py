@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from hostmail.api.base import Shows, Strict
 from mailcore.errors import NotAllowedNow
+from mailcore.imap.wire import withheld
 from mailcore.models import Access, Address, Mailbox, Membership, Rights
 from mailcore.services import mailboxes, users, ways
 
@@ -20,13 +21,14 @@ class MailboxShown(serializers.ModelSerializer[Mailbox]):
     tenant = serializers.CharField(source="tenant.slug", read_only=True)
     address = serializers.SerializerMethodField()
     addresses = serializers.SerializerMethodField()
+    imap_without = serializers.SerializerMethodField()
 
     class Meta:
         model = Mailbox
         fields = (
             "id", "address", "addresses", "name", "tenant", "kind", "state", "suspended_because",
             "quota_octets", "quota_messages", "used_octets", "message_count", "has_imap", "has_pop3",
-            "has_smtp", "pop3_deletes", "created_at",
+            "has_smtp", "pop3_deletes", "imap_without", "created_at",
         )  # fmt: skip
 
     @extend_schema_field(serializers.CharField(allow_null=True))
@@ -36,6 +38,10 @@ class MailboxShown(serializers.ModelSerializer[Mailbox]):
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_addresses(self, mailbox: Mailbox) -> list[str]:
         return [str(row) for row in mailbox.addresses.all()]
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(list(withheld.WORDS))))
+    def get_imap_without(self, mailbox: Mailbox) -> list[str]:
+        return mailbox.imap_without.split()
 
 
 class MailboxAdded(Strict):
@@ -59,6 +65,10 @@ class MailboxChanged(Strict):
     has_pop3 = serializers.BooleanField(required=False)
     has_smtp = serializers.BooleanField(required=False)
     pop3_deletes = serializers.ChoiceField(Mailbox.Deleting.choices, required=False)
+    imap_without = serializers.ListField(
+        child=serializers.ChoiceField(list(withheld.WORDS)), required=False, max_length=len(withheld.WORDS),
+        help_text="Capabilities that its programs are not offered, for those that misuse them",
+    )  # fmt: skip
 
 
 class Reason(Strict):
@@ -138,7 +148,9 @@ class Mailboxes(Shows):
             mailboxes.rename(mailbox, asked["name"], actor=self.person)
         ways.change(
             mailbox, imap=asked.get("has_imap"), pop3=asked.get("has_pop3"), smtp=asked.get("has_smtp"),
-            pop3_deletes=asked.get("pop3_deletes"), actor=self.person,
+            pop3_deletes=asked.get("pop3_deletes"),
+            imap_without=" ".join(asked["imap_without"]) if "imap_without" in asked else None,
+            actor=self.person,
         )  # fmt: skip
         return self._now(mailbox)
 

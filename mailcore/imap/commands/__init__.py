@@ -111,7 +111,11 @@ _AFTER_LOGIN = (
 
 
 def capabilities(session: Session) -> list[str]:
-    """What is honoured in this state and on this connection (RFC 9051 §7.2.2)."""
+    """What is honoured in this state, on this connection and for this client (RFC 9051 §7.2.2)."""
+    return [name for name in _honoured(session) if name.upper() not in session.withheld]
+
+
+def _honoured(session: Session) -> list[str]:
     if session.state is not State.NOT_AUTHENTICATED:
         names = [*_AFTER_LOGIN, f"APPENDLIMIT={settings.HOSTMAIL_MAX_MESSAGE}"]
         if not session.is_compressed:

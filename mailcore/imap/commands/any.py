@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from django.conf import settings
+
 from mailcore.imap.session import Done, Handler, Session, State
-from mailcore.imap.wire import responses
+from mailcore.imap.wire import responses, withheld
 from mailcore.imap.wire.values import Id, Simple
 
 log = logging.getLogger(__name__)
@@ -30,9 +32,13 @@ def logout(session: Session, command: Simple) -> Handler:
 
 
 def id_(session: Session, command: Id) -> Handler:
-    """Who we are. What the client says of itself is for the log; it decides nothing."""
+    """Who we are. By what a client says of itself it may be offered less, and is told so."""
     if command.fields and session.login is not None:
         said = " ".join(f"{name}={value!r}" for name, value in command.fields[:10])
         log.debug("mailbox %d: client %s", session.mailbox_id, said[:300])
+    name = dict(command.fields).get("name") or ""
+    if words := withheld.from_client(settings.HOSTMAIL_IMAP_WITHOUT, name) - session.withheld:
+        session.withhold(words, is_client=True)
+        yield responses.capability(session.capabilities())
     yield responses.id_([("name", "Hostmail"), ("vendor", "Hostmail")])
     return Done("ID completed")

@@ -13,7 +13,7 @@ from mailcore.imap.session import SAID, Ask, Done, Handler, Output, Pause, Sessi
 from mailcore.imap.wire import responses
 from mailcore.imap.wire.parser import sasl_response
 from mailcore.imap.wire.values import Authenticate, Enable, Login, Simple
-from mailcore.services import mailboxes
+from mailcore.services import mailboxes, ways
 
 # What ENABLE can switch on; the extensions that need it come with their own names.
 CAN_ENABLE = {name.upper(): name for name in ("CONDSTORE", "QRESYNC", "UIDONLY", "UTF8=ACCEPT", "IMAP4rev2")}
@@ -76,7 +76,7 @@ def _scram(session: Session, command: Authenticate) -> Generator[Output, Any, No
     if response:
         raise BadSyntax("Nothing is left to be said")
     assert exchange.login is not None
-    session.enter(exchange.login)
+    _come_in(session, exchange.login)
 
 
 def _check_may_login(session: Session) -> None:
@@ -100,7 +100,12 @@ def _enter(session: Session, user: bytes, password: bytes) -> Generator[Output, 
     except LoginFailed as error:
         yield from _failed(session, error)
         raise
+    _come_in(session, found)
+
+
+def _come_in(session: Session, found: mailboxes.Login) -> None:
     session.enter(found)
+    session.withhold(ways.imap_without(found.mailbox_id))
 
 
 def _failed(session: Session, error: LoginFailed) -> Generator[Output, Any, None]:
@@ -128,7 +133,8 @@ def unauthenticate(session: Session, command: Simple) -> Handler:
 
 
 def enable(session: Session, command: Enable) -> Handler:
-    new = [name for name in command.capabilities if name in CAN_ENABLE and name not in session.enabled]
+    cannot = session.enabled | session.withheld
+    new = [name for name in command.capabilities if name in CAN_ENABLE and name not in cannot]
     session.enabled |= set(new)
     yield responses.enabled(CAN_ENABLE[name] for name in new)
     if not {"CONDSTORE", "QRESYNC"}.isdisjoint(new):

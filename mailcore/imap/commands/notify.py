@@ -170,7 +170,7 @@ def _status_lines(
         state, folder = states[folder_id], watch.world.folders[folder_id]
         items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
         if watch.wants("FLAGCHANGE", watch.world, folder.name, is_own=folder.is_own):
-            items += ["UNSEEN", "HIGHESTMODSEQ"]
+            items += ["UNSEEN"] if "CONDSTORE" in session.withheld else ["UNSEEN", "HIGHESTMODSEQ"]
         elif session.knows_modseqs:
             items.append("HIGHESTMODSEQ")
         yield status.Answers(session, [state], items).line(state)

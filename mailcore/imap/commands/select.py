@@ -55,7 +55,7 @@ def select(session: Session, command: Select) -> Handler:
         b"" if session.is_rev2 else responses.recent(view.recent_count),
         responses.ok("UIDs valid", code=b"UIDVALIDITY %d" % snapshot.uidvalidity),
         responses.ok("Predicted next UID", code=b"UIDNEXT %d" % snapshot.uidnext),
-        responses.highest_modseq(snapshot.highest),
+        b"" if "CONDSTORE" in session.withheld else responses.highest_modseq(snapshot.highest),
         responses.ok("Stays with the folder", code=responses.mailbox_id(folder_object_id(state))),
     ]
     lines.append(session.flags_kept())

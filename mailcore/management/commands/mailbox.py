@@ -75,6 +75,7 @@ class Command(Tool):
                     address,
                     *(argument(f"--{name}", choices=("on", "off")) for name in ("imap", "pop3", "smtp")),
                     argument("--pop3-deletes", choices=Mailbox.Deleting.values),
+                    argument("--imap-without", metavar="WORDS", help="capabilities not offered, or none"),
                 ),
             ),
             Action(
@@ -295,12 +296,18 @@ class Command(Tool):
     def ways(self, options: Options) -> None:
         mailbox = find_mailbox(options["address"])
         is_open = {name: options[name] and options[name] == "on" for name in ("imap", "pop3", "smtp")}
-        ways.change(mailbox, **is_open, pop3_deletes=options["pop3_deletes"], actor=None)
+        words = options["imap_without"]
+        ways.change(
+            mailbox, **is_open, pop3_deletes=options["pop3_deletes"],
+            imap_without="" if words == "none" else words, actor=None,
+        )  # fmt: skip
         now = {"imap": mailbox.has_imap, "pop3": mailbox.has_pop3, "smtp": mailbox.has_smtp}
         self.say(
             f"{mailbox}: " + ", ".join(f"{name} {'on' if may else 'off'}" for name, may in now.items())
-            + f"; what POP3 deletes {mailbox.get_pop3_deletes_display()}",
+            + f"; what POP3 deletes {mailbox.get_pop3_deletes_display()}"
+            + (f"; IMAP without {mailbox.imap_without}" if mailbox.imap_without else ""),
             address=str(mailbox), **now, pop3_deletes=mailbox.pop3_deletes,
+            imap_without=mailbox.imap_without.split(),
         )  # fmt: skip
 
     def suspend(self, options: Options) -> None:

@@ -96,6 +96,10 @@ def test_makes_changes_suspends_and_removes_a_mailbox(alice):
     assert alice("patch", path, {"quota_messages": 9}, 200)["quota_messages"] == 9
     assert alice("patch", path, {"quota_messages": None}, 200)["quota_messages"] is None
     assert alice("patch", path, {"quota_messages": 0}, 400)["errors"].keys() == {"quota_messages"}
+    assert alice("patch", path, {"imap_without": ["MOVE", "IDLE"]}, 200)["imap_without"] == ["IDLE", "MOVE"]
+    assert alice("patch", path, {"name": "D"}, 200)["imap_without"] == ["IDLE", "MOVE"]
+    assert alice("patch", path, {"imap_without": []}, 200)["imap_without"] == []
+    assert alice("patch", path, {"imap_without": ["LITERAL+"]}, 400)["errors"].keys() == {"imap_without"}
     changed = alice("patch", path, {"has_pop3": False, "pop3_deletes": "archive"}, 200)
     assert (changed["has_imap"], changed["has_pop3"], changed["pop3_deletes"]) == (True, False, "archive")
     assert alice("patch", path, {"pop3_deletes": "burn"}, 400)["errors"].keys() == {"pop3_deletes"}

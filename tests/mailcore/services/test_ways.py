@@ -76,3 +76,13 @@ def test_takes_what_pop3_deletes_where_it_was_told(alice, what, where):
     found = sorted((folders[m.folder_id] or "", m.uid) for m in Message.objects.all())
     assert found == sorted([("inbox", 2), *([(where, 1), (where, 2)] if where else [])])
     assert list(maildrops.look_into(box.tenant_id, box.pk).uids) == [2]
+
+
+def test_withholds_capabilities(alice):
+    ways.change(alice.mailbox, imap_without="move, IDLE", actor=alice.user)
+    assert ways.imap_without(alice.mailbox.pk) == {"IDLE", "MOVE"}
+    assert AuditEntry.objects.get(verb="mailbox.ways").data == {"imap_without": "IDLE MOVE"}
+    with pytest.raises(BadValue, match="FROB cannot be withheld"):
+        ways.change(alice.mailbox, imap_without="IDLE FROB", actor=None)
+    ways.change(alice.mailbox, imap_without="", actor=None)
+    assert ways.imap_without(alice.mailbox.pk) == ways.imap_without(0) == frozenset()
