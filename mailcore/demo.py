@@ -98,9 +98,9 @@ def _file(alice: Mailbox, bob: Mailbox, charlie: Mailbox, office: Mailbox) -> No
     units += [
         _unit(first, (bob, "sent", bits.SEEN), (alice, "inbox", bits.SEEN | bits.ANSWERED), hours=26),
         _unit(answer, (alice, "sent", bits.SEEN), (bob, "inbox", bits.SEEN | bits.ANSWERED), hours=25),
-        _unit(last, (bob, "sent", bits.SEEN), (alice, "inbox", 0), hours=3),
         _unit(_newsletter(), (alice, "inbox", 0), hours=8),
         _unit(_with_attachment(), (alice, "inbox", bits.FLAGGED), (bob, "inbox", 0), hours=5),
+        _unit(last, (bob, "sent", bits.SEEN), (alice, "inbox", 0), hours=3),
         _unit(_question(), (office, "inbox", 0), hours=2),
     ]
     for result in messages.append_many(units):
