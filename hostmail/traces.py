@@ -6,7 +6,7 @@ What there is to say is decided in mailcore/services/traces; here are its icons,
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,7 @@ class Listed:
     whom: str
     headline: str
     badge: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +126,22 @@ def listed(story: Story) -> Listed:
         whom = ngettext("%(whom)s and %(more)d more", "%(whom)s and %(more)d more", more) % {
             "whom": whom, "more": more,
         }  # fmt: skip
-    return Listed(story, whom or _("several people"), words.headline(story), badge(story))
+    return Listed(story, whom or _("several people"), words.headline(story), badge(story), label(story))
+
+
+def label(story: Story) -> str:
+    """What the badge says where its own words are not right."""
+    return _("In Junk") if _is_junk(story.outcomes) else ""
+
+
+def _is_junk(outcomes: Sequence[Outcome]) -> bool:
+    return bool(outcomes) and all(one.state == "delivered" and one.role == "junk" for one in outcomes)
 
 
 def badge(story: Story) -> str:
     """The badge of the recipient with whom it stands worst."""
+    if _is_junk(story.outcomes):
+        return "differs"
     worst = min((_WORST.index(one.state) for one in story.outcomes), default=len(_WORST) - 1)
     return _BADGES[_WORST[worst]]
 
@@ -145,9 +157,9 @@ class Line:
     kind: str
 
 
-def line(step: Step) -> Line:
+def line(step: Step, *, is_told: bool = False) -> Line:
     icon, tone = _LOOKS.get(step.kind, ("activity", "note"))
-    return Line(words.line(step), " · ".join(words.details(step)), step.at, icon, tone)
+    return Line(words.line(step), " · ".join(words.details(step, is_told=is_told)), step.at, icon, tone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +175,13 @@ class One:
 def page_of(story: Story) -> dict[str, Any]:
     """What a template needs to tell one story."""
     several = len(story.outcomes) > 1
+    tried = {step.recipient for step in story.steps if step.kind == "attempted"}
     ones = [
         One(one, words.sentence(story, one), _BADGES[one.state], words.advise(story, one))
         for one in (story.outcomes if several else ())
     ]
     return {
         "story": story, "headline": words.headline(story), "advice": words.advice(story),
-        "badge": badge(story), "lines": [line(step) for step in story.steps], "ones": ones,
+        "badge": badge(story), "label": label(story), "ones": ones,
+        "lines": [line(step, is_told=step.recipient in tried) for step in story.steps],
     }  # fmt: skip

@@ -60,7 +60,14 @@ def shown(rows: Iterable[Event]) -> list[Shown]:
         data = row.data if isinstance(row.data, dict) else {}
         words = [data.get("subject"), data.get("reply") or data.get("reason")]
         found.append(
-            Shown(title, " - ".join(str(word) for word in words if word), row.at, icon, kind, row.trace)
+            Shown(
+                title,
+                " - ".join(str(word) for word in words if word),
+                row.at,
+                icon,
+                kind,
+                row.trace.partition("/")[0],
+            )
         )
     return found
 

@@ -257,9 +257,14 @@ LINES = {
 }
 
 
-def details(step: Step) -> list[str]:
-    """What else is known of a step: the host's words, TLS, how long it took."""
+def details(step: Step, *, is_told: bool = False) -> list[str]:
+    """What else is known of a step: the host's words, TLS, how long it took.
+
+    is_told says that the tries stand in the time line themselves: then what came of them need not repeat it.
+    """
     data, told = step.data, []
+    if is_told and step.kind in ("deferred", "relayed", "bounced"):
+        data = {"next": data.get("next")}
     reply = " ".join(str(data.get("reply") or "").split())
     code = " ".join(str(part) for part in (data.get("code"), data.get("status")) if part)
     if reply or code:
@@ -278,7 +283,7 @@ def details(step: Step) -> list[str]:
     if step.kind == "attempted" and data.get("ms"):
         told.append(_("Took: %.1f s") % (data["ms"] / 1000))
     if data.get("next"):
-        told.append(_("Next try: %s") % str(data["next"]).replace("T", " "))
+        told.append(_("Next try: %s") % clock_time(dt.datetime.fromisoformat(str(data["next"]))))
     told += _judgement(data)
     if data.get("report"):
         told.append(_("About: %s") % ", ".join(map(str, data["report"])))
@@ -290,7 +295,12 @@ def _judgement(data: dict[str, object]) -> list[str]:
     told = []
     sender, spam = data.get("sender"), data.get("spam")
     if isinstance(sender, dict):
-        told.append(_("Sender: %s") % ", ".join(f"{name} {value}" for name, value in sender.items())[:500])
+        found = [
+            f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            for name, value in sender.items()
+            if value
+        ]
+        told.append(_("Sender: %s") % "; ".join(found)[:500])
     if isinstance(spam, dict):
         tests = ", ".join(map(str, spam.get("tests") or ()))
         told.append(_("Spam score: %s") % f"{spam.get('score')} ({tests})"[:500])

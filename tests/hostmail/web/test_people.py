@@ -287,6 +287,7 @@ def test_tells_what_happened_to_ones_own_mail_only(alice, cast):
         )
     page = alice.get(at(cast, "events")).content.decode()
     assert "dora@x.example" in page
+    assert reverse("web:trace", args=["acme", "tdora"]) in page
     assert "secret@x.example" not in page
     assert "dora@x.example" not in alice.get(at(cast, "events"), {"q": "nobody@x.example"}).content.decode()
     page = alice.get(at(cast, "events"), {"q": "tsecret"}).content.decode()

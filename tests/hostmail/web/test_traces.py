@@ -7,7 +7,8 @@ from django.urls import reverse
 from hostmail import traces as shown
 from mailcore import limits
 from mailcore.models import QueueEntry, Submission
-from mailcore.services import events, outbound, queue, suppressions, traces
+from mailcore.services import events, messages, outbound, queue, suppressions, traces
+from mailcore.services.messages import Filing, Mail, Unit
 from tests.cast import Cast
 from tests.fakes import MemoryWorker
 
@@ -135,6 +136,7 @@ def test_tells_each_of_several_recipients(cast, alice):
     text = alice.get(page("trace", "it")).content.decode()
     assert "4 recipients: 2 taken by their server, 1 returned, 1 waiting." in text
     assert "postmaster@x.test" in text
+    assert "<strong>r3@x.test</strong>" in text
     row = alice.get(page("traces")).content.decode()
     assert "r0@x.test, r1@x.test and 2 more" in row
 
@@ -166,3 +168,13 @@ def test_every_state_has_a_sentence_and_a_badge(cast, alice):
         assert traces.words.advise(story, one).text
         story.outcomes = [one]
         assert shown.badge(story)
+
+
+def test_junk_is_not_called_delivered(cast, alice):
+    filing = Filing(cast.bob.tenant.pk, cast.bob.mailbox.pk, "junk", recipient=cast.bob.address)
+    mail = Mail(messages.prepare(b"Subject: Lunch\r\n\r\nHi\r\n"), [filing])
+    messages.append_many([Unit([mail], trace=TRACE, sender="ann@else.test", data={"subject": "Lunch"})])
+    for url in (page("traces"), page("trace", TRACE)):
+        text = alice.get(url).content.decode()
+        assert "In Junk" in text
+        assert "badge--ok" not in text

@@ -57,14 +57,19 @@ def test_delivered_read_and_moved(cast, file, clock):
 def test_junk_says_why(cast, file):
     spam = {"score": 7.1, "action": "junk", "tests": ["SPF_FAIL 2.5"]}
     file(
-        cast.bob, "it", folder="junk", reason="spam score 7.1: SPF fails", spam=spam, sender={"spf": "fail x"}
+        cast.bob,
+        "it",
+        folder="junk",
+        reason="spam score 7.1: SPF fails",
+        spam=spam,
+        sender={"spf": "fail x", "dkim": ["pass y", "fail z"]},
     )
     sentence, advice, story = told(cast.bob, "it")
     assert "Delivered to Junk of bob@acme.test at" in sentence
     assert sentence.endswith(" because: spam score 7.1: SPF fails.")
     assert "It is in Junk" in advice.text
     assert "Spam score: 7.1 (SPF_FAIL 2.5)" in words.details(story.steps[0])
-    assert "Sender: spf fail x" in words.details(story.steps[0])
+    assert "Sender: spf fail x; dkim pass y, fail z" in words.details(story.steps[0])
 
 
 def test_refused_says_why(cast):
@@ -96,6 +101,7 @@ def test_on_its_way_waiting_relayed(cast, send, settle, clock):
     attempted = words.details(story.steps[1])
     assert "Answer: 452 4.2.2 mailbox full" in attempted
     assert "Address: 192.0.2.1" in attempted
+    assert words.details(story.steps[2], is_told=True) == [f"Next try: {words.clock_time(row.due_at)}"]
 
     clock.advance(3600)
     (entry,) = queue.claim("me", queue.due()[0], 100)
