@@ -84,6 +84,7 @@ def test_finds_the_routes(ids):
     assert [name for name, addresses_ in found.items() if name.startswith("web:") and not addresses_] == []
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("who", ["anonymous", "charlie"])
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_shows_nothing_of_alices(cast, ids, who, method):
