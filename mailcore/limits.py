@@ -46,6 +46,9 @@ SPF_TERMS = 10  # RFC 7208 §4.6.4: terms that ask DNS, in a record and all it i
 SPF_VOIDS = 2  # §4.6.4: lookups that may find nothing
 SPF_NAMES = 10  # §4.6.4: MX hosts of one mechanism; names of the peer
 SPF_EXPLANATION_CHARS = 400  # of a stranger's exp= text
+SPAM_SCORE = 1000  # the highest threshold
+QUARANTINE_MESSAGES = 2_000  # of one mailbox; what more comes goes to Junk
+QUARANTINE_OCTETS = 256 * 1024 * 1024  # of one mailbox: it counts toward no quota, so it has its own end
 SENDER_RULES = 1000  # senders that one mailbox wants or does not want
 VERIFY_QUESTIONS = 120  # of one mail, all methods together; real mail needs ten to thirty
 DMARC_AUTHORS = 4  # domains in From that are judged; more than one is rare and more is a trick

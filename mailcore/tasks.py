@@ -21,6 +21,7 @@ from mailcore.services import (
     domains,
     events,
     outbound,
+    quarantine,
     queue,
     storage,
     suppressions,
@@ -113,10 +114,11 @@ def run_webhooks() -> None:
 
 @shared_task
 def prune() -> None:
-    """Forget events, changes, finished submissions and suppressions that are older than they are kept."""
+    """Forget events, changes, finished submissions and what else is older than it is kept."""
     _until_done(events.prune)
     _until_done(storage.prune_changes)
     _until_done(storage.prune_submissions)
+    _until_done(quarantine.sweep)
     suppressions.prune()
     allowances.prune()
     outbound.dead.prune()

@@ -21,7 +21,8 @@ class Action(IntEnum):
 
     INBOX = 0
     JUNK = 1
-    REFUSE = 2
+    QUARANTINE = 2
+    REFUSE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,19 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The scores from which mail is junk, and from which it is refused; 0 for never."""
+    """The scores from which mail is junk, is refused, and is kept in quarantine; 0 for never."""
 
     junk: float
     refuse: float = 0.0
+    quarantine: float = 0.0
+
+    def action(self, score: float) -> Action:
+        """The severest that score reaches."""
+        if self.refuse and score >= self.refuse:
+            return Action.REFUSE
+        if self.quarantine and score >= self.quarantine:
+            return Action.QUARANTINE
+        return Action.JUNK if self.junk and score >= self.junk else Action.INBOX
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +67,7 @@ class Decision:
 def decide(reasons: Sequence[Reason], thresholds: Thresholds) -> Decision:
     """Add up, and compare."""
     score = round(sum(reason.points for reason in reasons), 1)
-    action = Action.INBOX
-    if thresholds.junk and score >= thresholds.junk:
-        action = Action.JUNK
-    if thresholds.refuse and score >= thresholds.refuse:
-        action = Action.REFUSE
-    return Decision(action, score, tuple(reasons), thresholds)
+    return Decision(thresholds.action(score), score, tuple(reasons), thresholds)
 
 
 def reasons(

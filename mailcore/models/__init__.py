@@ -16,6 +16,7 @@ from mailcore.models.search import SearchBlock, SearchMailbox, SearchPlane, Sear
 from mailcore.models.sender_rule import SenderRule
 from mailcore.models.sending import Acquaintance, Allowance, SendingDay, Unsubscription
 from mailcore.models.sharing import EVERY_RIGHT, LETTERS, FolderRight, MailboxGroup, Right
+from mailcore.models.spam import Quarantined, SpamPolicy
 from mailcore.models.submission import Submission
 from mailcore.models.suppression import Suppression
 from mailcore.models.tenant import Tenant
@@ -52,6 +53,7 @@ __all__ = [
     "Membership",
     "Message",
     "Metadata",
+    "Quarantined",
     "QueueEntry",
     "Right",
     "Rights",
@@ -63,6 +65,7 @@ __all__ = [
     "SearchText",
     "SenderRule",
     "SendingDay",
+    "SpamPolicy",
     "Submission",
     "Subscription",
     "Suppression",

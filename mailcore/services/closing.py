@@ -58,6 +58,11 @@ def _mailbox_step(pk: int) -> bool:
             _delete("expunged_message", "id", [row[0] for row in some])
             drop_contents({row[1] for row in some})
             return True
+        some = sql.rows("SELECT id, content_id FROM quarantined WHERE mailbox_id = %s LIMIT %s", (pk, ROWS))
+        if some:
+            _delete("quarantined", "id", [row[0] for row in some])
+            drop_contents({row[1] for row in some})
+            return True
         refs = sql.rows("SELECT ref FROM thread_ref WHERE mailbox_id = %s LIMIT %s", (pk, ROWS))
         if refs:
             where, params = sql.any_of("ref", [row[0] for row in refs])
@@ -97,7 +102,7 @@ def drop_contents(pks: Iterable[int]) -> None:
     where, params = sql.any_of("id", pks)
     unused = " AND ".join(
         f"NOT EXISTS (SELECT 1 FROM {table} r WHERE r.content_id = content.id)"
-        for table in ("message", "expunged_message", "submission")
+        for table in ("message", "expunged_message", "submission", "quarantined")
     )
     sql.execute(f"DELETE FROM content WHERE {where} AND {unused}", params)
     kept, params = sql.any_of("content_id", pks)

@@ -16,7 +16,7 @@ from django.conf import settings
 from mailcore import limits
 from mailcore.errors import BadHeader, Loop, MailError, RefusedByAuthor, Rejected, TooManyRecipients
 from mailcore.filters import status
-from mailcore.filters.spam import Action, Decision
+from mailcore.filters.spam import Action, Decision, Thresholds
 from mailcore.message import fields, trace
 from mailcore.message.address import parse_path
 from mailcore.models import Submission
@@ -30,13 +30,17 @@ from mailcore.services import (
     events,
     messages,
     outbound,
+    quarantine,
     queue,
     sealing,
+    sender_rules,
     senders,
+    sorting,
     spam,
     suppressions,
 )
 from mailcore.services.messages import Filed, Filing, Mail, Unit
+from mailcore.services.spam import Place
 
 _WISHES = {True: "the mailbox wants this sender", False: "the mailbox does not want this sender", None: ""}
 Steps: TypeAlias = Generator[Unit, list[Filed], str]
@@ -71,10 +75,22 @@ class Transaction:
     verdict: Verdict | None = None
     disposition: senders.Disposition | None = None
     spam: Decision | None = None
+    # From which scores on what happens, for each place it reaches.
+    thresholds: dict[Place, Thresholds] = field(default_factory=dict)
     # The mailboxes whose people said that they want, or do not want, mail of this sender.
     wishes: dict[int, bool] = field(default_factory=dict)
     # Who seals, for each tenant that passes it on to outside addresses.
     sealers: dict[int, sealing.Sealer] = field(default_factory=dict)
+
+    @property
+    def reached(self) -> list[sorting.Reached]:
+        """The mailboxes, and None for a tenant that passes it on."""
+        found = []
+        for one in self.recipients:
+            found += [sorting.Reached((hop.tenant_id, hop.mailbox_id), one.address) for hop in one.route.hops]
+            if one.route.outside and one.route.tenant_id is not None:
+                found.append(sorting.Reached((one.route.tenant_id, None), one.address))
+        return found
 
     @property
     def passed_on_by(self) -> dict[int, str]:
@@ -127,8 +143,9 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
     }
     prepared = messages.prepare(raw)
     mail = Mail(prepared, delivery.filings(hops), _prefix(transaction, raw))
-    _sort(transaction, mail.filings)
     _number_recipients(mail)
+    kept = _sort(transaction, mail.filings)
+    mail.filings = [filing for filing in mail.filings if filing not in kept]
     mails = [mail]
     tenants = list(dict.fromkeys(tenant for tenant, _ in outside))
     domains = transaction.passed_on_by
@@ -138,12 +155,20 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
         Mail(prepared, [], _sealed(transaction, tenant, raw, mail.prefix), keep_for=(tenant, None))
         for tenant in tenants
     ]
+    keepers = list(dict.fromkeys(filing.tenant_id for filing in kept))
+    mails += [Mail(prepared, [], mail.prefix, keep_for=(tenant, None)) for tenant in keepers]
 
     def write(content_ids: list[dict[int, int]]) -> None:
         if not transaction.reverse_path:
             mailbox_ids = [filing.mailbox_id for filing in mail.filings]
             outbound.note_returned(raw, mailbox_ids, transaction.helo or transaction.peer)
-        for tenant, contents in zip(tenants, content_ids[1:], strict=True):
+        if kept:
+            contents = {
+                tenant: ids[tenant]
+                for tenant, ids in zip(keepers, content_ids[len(mails) - len(keepers) :], strict=True)
+            }
+            quarantine.keep(_kept(transaction, kept, raw, facts, prepared.index.message_id), contents)
+        for tenant, contents in zip(tenants, content_ids[1 : len(tenants) + 1], strict=True):
             if tenant not in tenants_filed:
                 _record_accepted(transaction, tenant, facts, prepared.index.message_id)
             queue.enqueue(
@@ -163,7 +188,7 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
         trace=transaction.trace,
         sender=transaction.reverse_path,
         data=facts,
-        within=write if tenants or not transaction.reverse_path else None,
+        within=write if tenants or kept or not transaction.reverse_path else None,
     )
     return f"250 2.0.0 OK: filed as {transaction.trace}"
 
@@ -185,23 +210,43 @@ def _refusal(transaction: Transaction) -> MailError | None:
     """Why a mail is not taken at all, if it is not."""
     if transaction.disposition is not None and transaction.disposition.is_refused:
         return RefusedByAuthor()
-    is_spam = transaction.spam is not None and transaction.spam.action is Action.REFUSE
-    if is_spam and not any(transaction.wishes.values()):
+    if transaction.spam is not None and sorting.is_refused(_actions(transaction, transaction.spam)):
         return Rejected("This message looks like spam and was refused")
     return None
 
 
-def _sort(transaction: Transaction, filings: list[Filing]) -> None:
-    """Send to Junk what belongs there."""
+def _actions(transaction: Transaction, decision: Decision) -> dict[Place, Action]:
+    return sorting.actions(transaction.reached, decision, transaction.thresholds, transaction.wishes)
+
+
+def _worst(transaction: Transaction, decision: Decision) -> Action:
+    """The severest that anybody's threshold makes of it."""
+    found = sorting.actions(transaction.reached, decision, transaction.thresholds, {})
+    return max(found.values(), default=decision.action)
+
+
+def _sort(transaction: Transaction, filings: list[Filing]) -> list[Filing]:
+    """Send to Junk what belongs there, and return what goes to quarantine instead."""
     if transaction.disposition is not None:
         transaction.disposition.sort(filings)
-    is_spam = transaction.spam is not None and transaction.spam.action is not Action.INBOX
+    if transaction.spam is None:
+        return []
     for filing in filings:
-        wish = transaction.wishes.get(filing.mailbox_id)
-        if wish is not None:
-            filing.folder = "inbox" if wish else "junk"
-        elif is_spam:
-            filing.folder = "junk"
+        if transaction.wishes.get(filing.mailbox_id):
+            filing.folder = "inbox"
+    return sorting.sort(filings, _actions(transaction, transaction.spam), transaction.thresholds)
+
+
+def _kept(
+    transaction: Transaction, filings: list[Filing], raw: bytes, facts: dict[str, Any], message_id: str
+) -> quarantine.Kept:
+    assert transaction.spam is not None
+    authors = sender_rules.authors_of(raw[: fields.body_start(raw)])
+    data = {**facts, "spam": {**facts["spam"], "action": "quarantine"}}
+    return quarantine.Kept(
+        filings, transaction.spam, transaction.trace, transaction.reverse_path, next(iter(authors), ""),
+        facts["subject"], facts["octets"], message_id, data,
+    )  # fmt: skip
 
 
 def _without_forged_verdicts(transaction: Transaction, raw: bytes, header: bytes) -> bytes:
@@ -277,7 +322,7 @@ def _facts(transaction: Transaction, octets: int, subject: str) -> dict[str, Any
     hops = [hop for one in transaction.recipients for hop in one.route.hops]
     reasons = [
         transaction.disposition.reason if transaction.disposition else "",
-        spam.reason(transaction.spam) if transaction.spam else "",
+        spam.reason(transaction.spam, _worst(transaction, transaction.spam)) if transaction.spam else "",
         # Of several mailboxes none learns what another one thinks.
         _WISHES.get(transaction.wishes.get(hops[0].mailbox_id), "") if len(hops) == 1 else "",
     ]

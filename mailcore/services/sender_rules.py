@@ -54,7 +54,7 @@ def chosen(verdict: Verdict, header: bytes, mailbox_ids: Sequence[int]) -> dict[
 
     What is said of an address comes before what is said of its domain, and "not" before "wanted".
     """
-    authors = _authors(header)
+    authors = authors_of(header)
     keys = {key for one in [*authors, verdict.mail_from] for key in _keys(one)}
     if not keys or not mailbox_ids:
         return {}
@@ -90,7 +90,7 @@ def _keys(address: str) -> list[str]:
     return [f"{normalise_local(path.local)}@{path.domain}", f"@{path.domain}"]
 
 
-def _authors(header: bytes) -> list[str]:
+def authors_of(header: bytes) -> list[str]:
     """The addresses in From, each once, at most DMARC_AUTHORS."""
     found: dict[str, None] = {}
     for value in fields.get_raw(header, "from")[: limits.DMARC_AUTHORS]:

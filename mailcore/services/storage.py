@@ -110,7 +110,7 @@ def _unreferenced(before: object) -> Iterator[list[int]]:
             return
         unused = " AND ".join(
             f"NOT EXISTS (SELECT 1 FROM {table} r WHERE r.content_id = c.id)"
-            for table in ("message", "expunged_message", "submission")
+            for table in ("message", "expunged_message", "submission", "quarantined")
         )
         found = sql.rows(
             f"SELECT c.id FROM content c WHERE c.id > %s AND c.id <= %s AND c.created_at < %s AND {unused}",

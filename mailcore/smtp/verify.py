@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mailcore import limits
 from mailcore.outside import clock, dns
 from mailcore.senderauth import sender
-from mailcore.services import inbound, sealing, sender_rules, senders, spam
+from mailcore.services import inbound, sealing, sender_rules, senders, sorting, spam
 
 if TYPE_CHECKING:
     from mailcore.server import Maild
@@ -46,5 +46,8 @@ async def verify(maild: Maild, transaction: inbound.Transaction, raw: bytes) -> 
         transaction.disposition = await maild.look(senders.dispose, verdict, header, recipients)
     boxes = [hop.mailbox_id for one in transaction.recipients for hop in one.route.hops]
     transaction.wishes = await maild.look(sender_rules.chosen, verdict, header, boxes)
+    places = [one.place for one in transaction.reached]
+    transaction.thresholds = await maild.look(spam.settle, places, transaction.spam.score)
+    transaction.spam = sorting.common(transaction.spam, transaction.thresholds)
     if passed_on_by := transaction.passed_on_by:
         transaction.sealers = await maild.look(sealing.sealers, passed_on_by)

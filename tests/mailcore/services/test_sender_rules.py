@@ -107,6 +107,7 @@ def test_files_as_each_mailbox_wishes():
     transaction.recipients = [
         inbound.Recipient("all@acme.test", Route(Kind.MAILBOXES, "all@acme.test", 1, hops))
     ]
+    transaction.spam = Decision(Action.INBOX, 0.0, (), Thresholds(5, 15))
     transaction.wishes = {1: True, 2: False}
     filings = [Filing(1, pk, "inbox", recipient="all@acme.test") for pk in (1, 2, 3)]
     inbound._sort(transaction, filings)
@@ -116,6 +117,10 @@ def test_files_as_each_mailbox_wishes():
 
 def test_refuses_no_spam_that_one_of_several_wants():
     transaction = inbound.Transaction("192.0.2.7", "mx.test", "ESMTP", "", "", "ann@example.org")
+    hops = tuple(Hop(pk, 1, f"m{pk}@acme.test") for pk in (1, 2))
+    transaction.recipients = [
+        inbound.Recipient("all@acme.test", Route(Kind.MAILBOXES, "all@acme.test", 1, hops))
+    ]
     transaction.spam = Decision(Action.REFUSE, 20.0, (), Thresholds(5, 15))
     assert inbound._refusal(transaction) is not None
     transaction.wishes = {1: True}

@@ -7,8 +7,10 @@ from ipaddress import ip_network
 
 import pytest
 
-from mailcore.models import Event, Folder, Message
-from mailcore.services import messages
+from mailcore.errors import BadValue
+from mailcore.filters.spam import Thresholds
+from mailcore.models import AuditEntry, Event, Folder, Message
+from mailcore.services import messages, spam
 from tests.fakes.dns import FakeDNS
 
 RAW = (
@@ -124,3 +126,34 @@ def test_leaves_mail_of_a_trusted_relay_as_it_is(maild, alice, names, settings):
     assert arrived(alice).count(b"X-Spam-") == 1
     assert folder_of(alice) == "inbox"
     assert "spam" not in Event.objects.get(kind="filed").data
+
+
+# --- Thresholds ------------------------------------------------------------------------------------------
+
+
+def test_lets_a_mailbox_say_otherwise_than_its_organisation_and_that_than_the_service(alice, settings):
+    settings.HOSTMAIL_REFUSE_SCORE, settings.HOSTMAIL_QUARANTINE_SCORE = 15, 12
+    place, passed_on = (alice.tenant.pk, alice.mailbox.pk), (alice.tenant.pk, None)
+    assert spam.thresholds([place])[place] == Thresholds(5, refuse=15, quarantine=12)
+    spam.set_thresholds(alice.tenant, None, junk=4, refuse=0, actor=alice.user)
+    spam.set_thresholds(alice.tenant, alice.mailbox, junk=2.5, actor=alice.user)
+    assert spam.thresholds([place, passed_on]) == {
+        place: Thresholds(2.5, refuse=0, quarantine=12),
+        passed_on: Thresholds(4, refuse=0, quarantine=12),
+    }
+    spam.set_thresholds(alice.tenant, alice.mailbox, junk=None, actor=alice.user)
+    assert spam.thresholds([place])[place].junk == 4
+    assert AuditEntry.objects.filter(verb="spam.thresholds", actor=alice.user).count() == 3
+
+
+@pytest.mark.parametrize("number", [-1, 1001, float("nan"), float("inf")])
+def test_takes_no_threshold_that_makes_no_sense(alice, number):
+    with pytest.raises(BadValue):
+        spam.set_thresholds(alice.tenant, None, junk=number, actor=None)
+
+
+def test_files_by_the_threshold_of_the_mailbox(maild, alice, forged):
+    spam.set_thresholds(alice.tenant, alice.mailbox, junk=5.1, actor=None)
+    send(maild, alice.address)
+    assert folder_of(alice) == "inbox"
+    assert b"X-Spam-Status: No, score=5.0 required=5.1" in arrived(alice)
