@@ -23,6 +23,7 @@ from mailcore.services import (
     outbound,
     quarantine,
     queue,
+    reports,
     storage,
     suppressions,
     textindex,
@@ -124,6 +125,7 @@ def prune() -> None:
     outbound.dead.prune()
     _until_done(outbound.tlsrpt.prune)
     _until_done(webhooks.prune)
+    _until_done(reports.prune)
 
 
 class _Pause:

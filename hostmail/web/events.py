@@ -27,6 +27,7 @@ SENTENCES = {
     "relayed": (gettext_noop("The server of %(recipient)s took the mail"), "circle-check", "ok"),
     "delivered": (gettext_noop("Mail was delivered to %(recipient)s"), "circle-check", "ok"),
     "bounced": (gettext_noop("Mail to %(recipient)s could not be delivered"), "triangle-alert", "bad"),
+    "complained": (gettext_noop("Whoever reads %(recipient)s called the mail spam"), "triangle-alert", "bad"),
     "dropped": (gettext_noop("Mail to %(recipient)s was taken out of the queue"), "trash-2", "bad"),
     "fetched": (gettext_noop("A mail program fetched mail by POP3"), "download", "note"),
     "deleted": (gettext_noop("A mail program deleted mail"), "trash-2", "note"),

@@ -24,6 +24,7 @@ _NAMES = {
     "relayed": gettext_lazy("The other side has it"),
     "deferred": gettext_lazy("The other side wants it later"),
     "bounced": gettext_lazy("It could not be delivered"),
+    "complained": gettext_lazy("Somebody called it spam"),
     "dropped": gettext_lazy("It was taken out of the queue"),
 }
 

@@ -12,6 +12,7 @@ from mailcore.models.mailbox import ALL_RIGHTS, Access, AppPassword, Mailbox, Ri
 from mailcore.models.message import ExpungedMessage, Message, ThreadRef
 from mailcore.models.metadata import Metadata
 from mailcore.models.queue import Attempt, DeadDestination, QueueEntry
+from mailcore.models.report import DMARCCount, DMARCRow, OwedReport, Report, ReportKind, TLSRow
 from mailcore.models.search import SearchBlock, SearchMailbox, SearchPlane, SearchText
 from mailcore.models.sender_rule import SenderRule
 from mailcore.models.sending import Acquaintance, Allowance, SendingDay, Unsubscription
@@ -40,6 +41,8 @@ __all__ = [
     "AuditEntry",
     "Change",
     "Content",
+    "DMARCCount",
+    "DMARCRow",
     "DeadDestination",
     "DkimKey",
     "Domain",
@@ -53,8 +56,11 @@ __all__ = [
     "Membership",
     "Message",
     "Metadata",
+    "OwedReport",
     "Quarantined",
     "QueueEntry",
+    "Report",
+    "ReportKind",
     "Right",
     "Rights",
     "Role",
@@ -70,6 +76,7 @@ __all__ = [
     "Subscription",
     "Suppression",
     "TLSCount",
+    "TLSRow",
     "Tenant",
     "ThreadRef",
     "Unsubscription",

@@ -23,6 +23,7 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
 class Suppression(models.Model):
     class Reason(models.TextChoices):
         BOUNCE = "bounce", _("bounced")
+        COMPLAINT = "complaint", _("complained")
         MANUAL = "manual", _("added by hand")
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="suppressions")

@@ -32,6 +32,7 @@ from mailcore.services import (
     outbound,
     quarantine,
     queue,
+    reports,
     sealing,
     sender_rules,
     senders,
@@ -56,6 +57,8 @@ class Recipient:
     route: addresses.Route
     # A return path of ours: the mail that a report here is about.
     sent: outbound.Sent | None = None
+    # An address for reports: whose.
+    box: reports.Box | None = None
 
 
 @dataclass(slots=True)
@@ -93,6 +96,11 @@ class Transaction:
         return found
 
     @property
+    def is_report(self) -> bool:
+        """Whether it goes to an address that only reports come to."""
+        return any(one.sent or one.box for one in self.recipients)
+
+    @property
     def passed_on_by(self) -> dict[int, str]:
         """The domain in whose name each tenant passes it on: the sender's SPF does not allow us."""
         return {
@@ -109,8 +117,11 @@ def accept_recipient(transaction: Transaction, address: str) -> Recipient:
     """
     path = parse_path(address)
     sent = outbound.expected(path)
-    if transaction.recipients and (sent or transaction.recipients[0].sent):
+    box = None if sent else reports.expected(path)
+    if transaction.recipients and (sent or box or transaction.is_report):
         raise TooManyRecipients("A return path comes alone, please send to it separately")
+    if box is not None:
+        return Recipient(address, addresses.Route(addresses.Kind.MAILBOXES, address, box.tenant_id), box=box)
     if sent is not None:
         return Recipient(address, addresses.Route(addresses.Kind.MAILBOXES, address, sent.tenant_id), sent)
     route = addresses.route(path)
@@ -130,6 +141,11 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
             trace_id=transaction.trace, peer=transaction.helo or transaction.peer,
         )  # fmt: skip
         return f"250 2.0.0 OK: filed as {transaction.trace}"
+    if transaction.recipients and (box := transaction.recipients[0].box) is not None:
+        yield reports.unit(
+            box, raw, peer=transaction.helo or transaction.peer, sender=_author(transaction)
+        )  # fmt: skip
+        return f"250 2.0.0 OK: read as {transaction.trace}"
     refusal = _refusal(transaction)
     if refusal is not None:
         yield Unit([], within=lambda _contents: _record_refusal(transaction, raw))
@@ -191,6 +207,12 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
         within=write if tenants or kept or not transaction.reverse_path else None,
     )
     return f"250 2.0.0 OK: filed as {transaction.trace}"
+
+
+def _author(transaction: Transaction) -> str:
+    """The domain in From, if it was found to stand behind the mail."""
+    found = transaction.verdict.dmarc if transaction.verdict else None
+    return found.domain if found is not None and found.result == "pass" else ""
 
 
 def header_of(raw: bytes) -> bytes:

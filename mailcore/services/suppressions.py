@@ -55,6 +55,27 @@ def note_bounces(bounced: Iterable[tuple[int, str, str, str]]) -> None:
     )  # fmt: skip
 
 
+def note_complaints(complained: Iterable[tuple[int, str, str]]) -> None:
+    """Put addresses whose readers complained on the list, until somebody takes them off.
+
+    Inside a transaction. Each is (tenant, address, words). An entry made by hand stays as it is.
+    """
+    now = clock.now()
+    sql.execute_many(
+        "INSERT INTO suppression (tenant_id, public_id, address, reason, status, words, since, expires_at)"
+        " VALUES (%s, %s, %s, %s, '', %s, %s, NULL) ON CONFLICT (tenant_id, address) DO UPDATE SET"
+        " reason = excluded.reason, status = '', words = excluded.words, since = excluded.since,"
+        " expires_at = NULL WHERE suppression.reason <> 'manual'",
+        [
+            (
+                tenant_id, random_id(), _key(address), Suppression.Reason.COMPLAINT.value,
+                sql.text(words)[:500], sql.moment(now),
+            )
+            for tenant_id, address, words in complained
+        ],
+    )  # fmt: skip
+
+
 def check(tenant_id: int, address: str) -> None:
     """Raise Suppressed, with the reason and the way out, if mail of the tenant does not go to address."""
     row = sql.row(
@@ -68,6 +89,8 @@ def check(tenant_id: int, address: str) -> None:
     if row[0] == Suppression.Reason.BOUNCE:
         said = f", saying: {row[2][:150]}" if row[2] else ""
         why = f"Its host refused mail for this address for good on {day}{said}."
+    elif row[0] == Suppression.Reason.COMPLAINT:
+        why = f"Whoever reads this address complained of your mail on {day}."
     else:
         why = f"Your organisation put this address on its suppression list on {day}."
     raise Suppressed(f"{why} Take it off the suppression list to write there again")

@@ -25,7 +25,7 @@ from mailcore.models import Event, Tenant, User, Webhook, WebhookPost
 from mailcore.outside import clock, http
 from mailcore.services import audit, races, sql
 
-KINDS = ("filed", "submitted", "relayed", "deferred", "bounced", "dropped")
+KINDS = ("filed", "submitted", "relayed", "deferred", "bounced", "complained", "dropped")
 TEST = "test"
 _PURPOSE = "webhook"
 State = WebhookPost.State

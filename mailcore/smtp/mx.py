@@ -86,7 +86,9 @@ class MX(Protocol):
                 await verify(self.maild, self.transaction, raw)
             finally:
                 self.sessions.octets -= len(raw)
-        return await drive(self.maild, inbound.receive(self.transaction, lines), len(lines))
+        # A small report may unpack to a large one.
+        octets = limits.LOOP_OCTETS + 1 if self.transaction.is_report else len(lines)
+        return await drive(self.maild, inbound.receive(self.transaction, lines), octets)
 
 
 async def drive(maild: Maild, steps: inbound.Steps, octets: int) -> str:

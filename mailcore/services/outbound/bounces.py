@@ -61,13 +61,14 @@ def expected(path: Path) -> Sent | None:
     if entry_id is None:
         return None
     row = sql.row("SELECT submission_id FROM queue_entry WHERE id = %s", (entry_id,))
-    sent = _sent(row[0]) if row else None
-    if sent is None:
+    found = sent(row[0]) if row else None
+    if found is None:
         raise NoSuchAddress("Nothing is known here of that message any more")
-    return sent
+    return found
 
 
-def _sent(submission_id: int) -> Sent | None:
+def sent(submission_id: int) -> Sent | None:
+    """What a report on a submission needs of it; None when it is forgotten."""
     row = sql.row(
         "SELECT s.tenant_id, m.id, s.trace, s.reverse_path, c.header, s.created_at FROM submission s"
         " LEFT JOIN mailbox m ON m.id = s.mailbox_id AND m.state <> 'closing'"
@@ -183,6 +184,6 @@ def note_returned(raw: bytes, mailbox_ids: Sequence[int], peer: str) -> None:
     for submission_id, mailbox_id in sql.rows(
         f"SELECT id, mailbox_id FROM submission WHERE trace IN ({marks})", traces
     ):
-        sent = _sent(submission_id) if mailbox_id in mailbox_ids else None
-        if sent is not None:
-            note(sent, match(sent, reported), peer)
+        found = sent(submission_id) if mailbox_id in mailbox_ids else None
+        if found is not None:
+            note(found, match(found, reported), peer)

@@ -242,6 +242,7 @@ LINES = {
     "deferred": lambda: _("Put off for %(who)s"),
     "relayed": lambda: _("Taken by %(host)s for %(who)s"),
     "bounced": lambda: _("Given up for %(who)s"),
+    "complained": lambda: _("Called spam by whoever reads %(who)s"),
     "dropped": lambda: _("Taken out of the queue for %(who)s"),
     "held": lambda: _("Put on hold for %(who)s"),
     "released": lambda: _("Released for %(who)s"),
