@@ -155,7 +155,7 @@ def rename(mailbox_id: int, old: str, new: str) -> None:
     if old == "INBOX":
         with transaction.atomic():
             target = create(mailbox_id, new)
-            messages.move(by_role(mailbox_id, "inbox"), messages.ALL, target)
+            messages.move(by_role(mailbox_id, "inbox"), messages.ALL, target, via="rename")
         return
     if new == old or new.startswith(old + SEPARATOR):
         raise BadFolderName("A folder cannot move below itself")
@@ -192,7 +192,7 @@ def delete(mailbox_id: int, name: str) -> None:
     if state.role == Folder.Role.INBOX:
         raise FolderProtected("INBOX cannot be deleted")
     with transaction.atomic():
-        messages.expunge(state.folder_id, only_deleted=False)
+        messages.expunge(state.folder_id, only_deleted=False, via="folder")
         box = _lock(mailbox_id)
         box.modseq += 1
         sql.execute("DELETE FROM change WHERE folder_id = %s", (state.folder_id,))

@@ -5,11 +5,15 @@ Imports leave out what is there already, so that one that was cut off can simply
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 
+from django.db import transaction
+
 from mailcore.errors import MailError, NoSuchFolder
+from mailcore.imap.wire.seqset import compact
 from mailcore.models import Mailbox
-from mailcore.services import folders, messages, sql
+from mailcore.services import events, folders, messages, sql
 from mailcore.services.messages import Filing, Mail, Unit
 
 FILED_TOGETHER = 50
@@ -77,14 +81,29 @@ class Import:
 
 
 def mails(folder_id: int) -> Iterator[tuple[bytes, int, int]]:
-    """(octets, flags, internal date) of every message of a folder, a few at a time."""
-    after = 0
+    """(octets, flags, internal date) of every message of a folder, a few at a time.
+
+    At the end one event says which of them left the house.
+    """
+    after, uids = 0, array("I")
     while some := sql.rows(
         "SELECT uid, content_id, flags, internal_date FROM message WHERE folder_id = %s AND uid > %s"
         " ORDER BY uid LIMIT 20",
         (folder_id, after),
     ):
         after = some[-1][0]
+        uids.extend(row[0] for row in some)
         kept = messages.raws_of([row[1] for row in some])
         for _, content_id, flags, date in some:
             yield kept[content_id].raw, flags, date
+    owner = sql.row("SELECT tenant_id, mailbox_id FROM folder WHERE id = %s", (folder_id,))
+    if uids and owner:
+        with transaction.atomic():
+            events.record(
+                "exported",
+                tenant_id=owner[0],
+                mailbox_id=owner[1],
+                folder_id=folder_id,
+                uids=compact(uids).decode(),
+                data={"via": "operator"},
+            )

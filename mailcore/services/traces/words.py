@@ -141,7 +141,13 @@ def _afterwards(story: Story, one: Outcome) -> str:
 
 
 def via(name: str) -> str:
-    """A way into a mailbox in a sentence."""
+    """A way into a mailbox, or what else did it, in a sentence: "by ..."."""
+    if name == "rename":
+        return _("renaming the Inbox")
+    if name == "folder":
+        return _("removing its folder")
+    if name == "operator":
+        return _("the operator")
     return VIA.get(name, name) or _("a mail program")
 
 
@@ -254,7 +260,7 @@ LINES = {
     "marked": lambda: _("Marked as deleted in %(folder)s by %(via)s"),
     "deleted": lambda: _("Deleted from %(folder)s by %(via)s"),
     "fetched": lambda: _("Fetched from %(folder)s of %(who)s by %(via)s"),
-    "exported": lambda: _("Exported from %(folder)s of %(who)s"),
+    "exported": lambda: _("Exported from %(folder)s of %(who)s by %(via)s"),
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 from mailcore import limits
 from mailcore.message.flags import DELETED, SEEN
 from mailcore.models import Event
-from mailcore.services import folders, maildrops, messages
+from mailcore.services import folders, maildrops, messages, transfer
 from mailcore.services.traces.after import Place, follow
 
 
@@ -77,6 +77,15 @@ def test_fetched_by_pop3(cast, life, filed):
     drop = maildrops.look_into(cast.bob.tenant.pk, cast.bob.mailbox.pk)
     maildrops.leave(drop, [filed.uid], [filed.uid], mark_read=True)
     assert told(life()) == [("fetched", "pop3"), ("deleted", "pop3")]
+
+
+def test_follows_through_a_rename_of_the_inbox_and_the_end_of_its_folder(cast, filed, life):
+    folders.rename(cast.bob.mailbox.pk, "INBOX", "Old")
+    assert list(transfer.mails(life().places[0].folder_id))
+    assert told(life()) == [("moved", "rename"), ("exported", "operator")]
+    folders.delete(cast.bob.mailbox.pk, "Old")
+    assert told(life())[2:] == [("deleted", "folder")]
+    assert life().places == []
 
 
 def test_ten_thousand_messages_marked_are_one_event(cast, filed):

@@ -193,3 +193,12 @@ def test_passed_on_to_the_outside(cast):
         "Passed on to zoe@example.org",
     ]
     assert "Called itself: mx.else.test" in words.details(story.steps[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("imap", "IMAP"), ("folder", "removing its folder"), ("rename", "renaming the Inbox"),
+     ("operator", "the operator"), ("", "a mail program"), ("jmap", "jmap")],
+)  # fmt: skip
+def test_says_what_did_it(name, said):
+    assert words.via(name) == said
