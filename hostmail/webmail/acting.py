@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from hostmail.webmail import judged
 from hostmail.webmail import listing as lists
 from hostmail.webmail.place import Place, label_of, view
 from mailcore import limits
@@ -60,6 +61,12 @@ def act(request: HttpRequest, place: Place, serial: int) -> HttpResponse:
     given = request.POST
     if "star" in given:
         _star(place, _ticked(place, state, [given["star"]]))
+    elif "sender" in given:
+        try:
+            ticked = _ticked(place, state, given.getlist("uid")[:1])
+            toasts.success(request, judged.say_of(request, place, ticked, given["sender"]))
+        except BadValue as refused:
+            toasts.warning(request, refused.public)
     elif given.get("action") == "empty":
         toasts.success(request, _empty(state))
     elif ticked := _ticked(place, state, given.getlist("uid")):

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter
 
-from hostmail.webmail import acting, attachments, compose, listing, live, reading, sharing
+from hostmail.webmail import acting, attachments, compose, judged, listing, live, reading, sharing
 
 
 class Serial(IntConverter):
@@ -24,6 +24,8 @@ urlpatterns = [
     path("<str:mailbox>/live/", live.events, name="live"),
     path("<str:mailbox>/folders/", acting.folders_page, name="folders"),
     path("<str:mailbox>/people/", compose.people, name="people"),
+    path("<str:mailbox>/quarantine/", judged.kept, name="quarantine"),
+    path("<str:mailbox>/senders/", judged.senders, name="senders"),
     path("<str:mailbox>/undo/", acting.undo, name="undo"),
     path("<str:mailbox>/compose/", compose.compose, name="compose"),
     path(_FOLDER, listing.folder, name="folder"),
