@@ -48,6 +48,12 @@ def sweep_queue() -> None:
 
 
 @shared_task
+def sweep_later() -> None:
+    """File what waited for its moment for recipients here."""
+    outbound.later.release_due()
+
+
+@shared_task
 def sweep_sending() -> None:
     """Let go what limits held as far as there is room again, and tell people of what waits."""
     outbound.held.release_due()
@@ -153,6 +159,7 @@ def _until_done(sweep: Callable[[], int], rounds: int = 1_000) -> None:
 SCHEDULE: dict[str, float] = {
     "sweep_queue": 5,
     "run_webhooks": 5,
+    "sweep_later": 5,
     "sweep_sending": 30,
     "index_text": 10,
     "check_domains": 20,

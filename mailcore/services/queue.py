@@ -51,6 +51,7 @@ def enqueue(
     key: str | None = None,
     hold_until: dt.datetime | None = None,
     delivered: Sequence[str] = (),
+    later: Sequence[str] = (),
     return_domain: str = "",
     wishes: Mapping[str, Wish] | None = None,
     ret: str = "",
@@ -63,9 +64,10 @@ def enqueue(
     """Write a submission with an entry per recipient, inside the caller's transaction.
 
     recipients go out from now on, or from hold_until; delivered ones were filed here in this very
-    transaction and are born so; with held_because they wait on hold until somebody releases them. With a
-    return_domain they leave from a return path of ours there. priority is one of RFC 6710's, -9 to 9. Wakes
-    the worker on commit. Raises IntegrityError for a key that is taken.
+    transaction and are born so; later ones are here, too, and wait for hold_until. With held_because all
+    others wait on hold until somebody releases them. With a return_domain they leave from a return path of
+    ours there. priority is one of RFC 6710's, -9 to 9. Wakes the worker on commit. Raises IntegrityError for
+    a key that is taken.
     """
     now = clock.now()
     submission = Submission(
@@ -111,6 +113,7 @@ def enqueue(
             for state, why, group, finished in (
                 (State.HELD.value if held_because else State.WAITING.value, held_because, recipients, None),
                 (State.DELIVERED.value, "", delivered, moment),
+                (State.HELD.value, "moment", later, None),
             )
             for recipient in group
         ],

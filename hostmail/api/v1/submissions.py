@@ -12,6 +12,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -94,7 +95,7 @@ class SubmissionGiven(Strict):
         required=False, help_text="In the mailbox's Sent folder; left out, as the mailbox is set"
     )
     send_at = serializers.DateTimeField(
-        required=False, help_text="Not before then; only with all recipients outside this service"
+        required=False, help_text="Not before then; it can be cancelled until then"
     )
     tags = serializers.ListField(
         child=serializers.RegexField(_TAG, max_length=40),
@@ -198,6 +199,17 @@ class Submissions(Shows):
             tags=" ".join(("", *dict.fromkeys(asked.get("tags", [])), "")) if asked.get("tags") else "",
         )
         return self.answer(self.get_queryset().get(pk=made.pk), 201)
+
+    @extend_schema(request=None, responses=SubmissionShown)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, public_id: str) -> Response:
+        """Take back a mail that waits: all of it, or nothing once some of it has left."""
+        sent: Submission = self.get_object()
+        rights = self.senders().filter(mailbox=sent.mailbox).values_list("rights", flat=True)
+        if not any(one & Rights.SEND_AS for one in rights) and not self.tenants().filter(pk=sent.tenant_id):
+            raise Http404
+        outbound.later.cancel(sent, actor=self.person)
+        return self.answer(self.get_queryset().get(pk=sent.pk))
 
     def _key(self, request: Request) -> str | None:
         key = request.headers.get("Idempotency-Key")

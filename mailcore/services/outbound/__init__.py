@@ -1,6 +1,6 @@
 """Mail out: submit what our people send, try what the queue holds, tell them what became of it."""
 
-from mailcore.services.outbound import dead, held, tlsrpt
+from mailcore.services.outbound import dead, held, later, tlsrpt
 from mailcore.services.outbound.attempt import (
     Courier,
     LeaseLost,
@@ -39,6 +39,7 @@ __all__ = [
     "dead",
     "expected",
     "held",
+    "later",
     "note_returned",
     "refused",
     "report",

@@ -78,9 +78,8 @@ def submit(
 ) -> Submission:
     """Send raw from mailbox to recipients, filed and queued when it returns; with a key it happens once.
 
-    hold_until, if given, is when it leaves; then all recipients are outside. Raises BadValue for that, and
-    what accept_sender, accept_recipient (the text names the recipient) and steps raise; then nothing
-    is kept.
+    hold_until, if given, is when it leaves. Raises BadValue for a moment that is none, and what
+    accept_sender, accept_recipient (the text names the recipient) and steps raise; then nothing is kept.
     """
     if key and (before := _submitted(mailbox.pk, key)):
         return before
@@ -91,7 +90,7 @@ def submit(
         except MailError as error:
             raise type(error)(f"{recipient}: {error.public}") from error
     if hold_until is not None:
-        _check_hold(hold_until, accepted)
+        check_hold(hold_until)
     origin = Origin(
         mailbox.pk, user_id, source, reverse_path, key=key, file_sent=file_sent, hold_until=hold_until,
         tags=tags,
@@ -105,15 +104,12 @@ def submit(
         raise
 
 
-def _check_hold(until: dt.datetime, recipients: Sequence[Recipient]) -> None:
-    """What waits is in the queue, and whoever has a mailbox here is served without it."""
+def check_hold(until: dt.datetime) -> None:
+    """Raise BadValue for a moment that is over, or too far ahead."""
     now = clock.now()
     if not now < until <= now + dt.timedelta(seconds=limits.SUBMISSION_AHEAD_SECONDS):
         days = limits.SUBMISSION_AHEAD_SECONDS // (24 * 3600)
         raise BadValue(f"A mail may be sent at a moment in the next {days} days")
-    for one in recipients:
-        if one.route.is_ours:
-            raise BadValue(f"{one.address} is an address here: mail there cannot wait for a moment")
 
 
 def drive(steps: Steps) -> Submission:
@@ -263,6 +259,9 @@ class _Plan:
         self.submission: Submission | None = None
         recipients = list({one.address: one for one in recipients}.values())
         here = [one for one in recipients if one.route.is_ours]
+        # Whoever is here, too, gets a mail for later only then (outbound/later.py).
+        self.later = [one.address for one in here] if origin.hold_until else []
+        here = [] if origin.hold_until else here
         self.delivered = [one.address for one in here if one.route.hops]
         # An alias of the sender's own organisation that leads outside: as if they had written to its targets.
         mine = [one for one in here if one.route.tenant_id == sender.tenant_id]
@@ -357,6 +356,7 @@ class _Plan:
             needs_smtputf8=self._needs_smtputf8(self.remote),
             key=origin.key,
             delivered=self.delivered,
+            later=self.later,
             return_domain=self.return_domain,
             wishes=self.wishes,
             ret=origin.ret,
@@ -381,7 +381,7 @@ class _Plan:
                 needs_smtputf8=self._needs_smtputf8(targets),
                 return_domain=self.forwarded_by[tenant],
             )
-        recipients = [*self.delivered, *self.remote]
+        recipients = [*self.delivered, *self.later, *self.remote]
         events.record(
             "submitted",
             tenant_id=tenant_id,

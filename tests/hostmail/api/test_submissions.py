@@ -5,9 +5,9 @@ import email.policy
 
 import pytest
 
-from mailcore.models import Access, QueueEntry, Submission
+from mailcore.models import Access, QueueEntry, Rights, Submission
 from mailcore.outside import clock
-from mailcore.services import messages, queue, suppressions, users
+from mailcore.services import mailboxes, messages, queue, suppressions, users
 from tests.cast import Cast
 from tests.fakes import MemoryWorker
 from tests.hostmail.api.test_api import V1, Api, api_of
@@ -81,7 +81,20 @@ def test_waits_for_its_moment(alice, cast):
     assert QueueEntry.objects.get().due_at == at
     send(alice, 400, text="x", send_at=(clock.now() - dt.timedelta(hours=1)).isoformat())
     send(alice, 400, text="x", send_at=(clock.now() + dt.timedelta(days=31)).isoformat())
-    send(alice, 400, text="x", to=[cast.bob.address], send_at=at.isoformat())
+    here = send(alice, text="x", to=[cast.bob.address], send_at=at.isoformat())
+    assert here["recipients"][0]["state"] == "held"
+
+
+def test_takes_back_what_has_not_left(alice, cast):
+    charlie, bob = api_of(cast.charlie.user), api_of(cast.bob.user)
+    mailboxes.grant(cast.alice.mailbox, cast.bob.user, Rights.READ, actor=None)
+    at = clock.now() + dt.timedelta(hours=2)
+    made = send(alice, text="x", to=[cast.bob.address, "x@example.org"], send_at=at.isoformat())
+    charlie("post", f"submissions/{made['id']}/cancel/", {}, 404)
+    bob("post", f"submissions/{made['id']}/cancel/", {}, 404)
+    gone = alice("post", f"submissions/{made['id']}/cancel/", {}, 200)
+    assert {one["state"] for one in gone["recipients"]} == {"dropped"}
+    alice("post", f"submissions/{made['id']}/cancel/", {}, 409)
 
 
 def test_says_what_became_of_it(alice):
