@@ -35,6 +35,7 @@ for _name in list(os.environ):
 os.environ["HOSTMAIL_DATA_DIR"] = str(TEST_DIR / _worker)
 os.environ["HOSTMAIL_SECRET_KEY"] = "a secret that only the tests have, long enough"
 os.environ["HOSTMAIL_LOG_FORMAT"] = "json"
+os.environ["HOSTMAIL_MX_BANNER_SECONDS"] = "0"  # it is for those who test it
 
 if TEST_DB == "postgres":
     os.environ["DATABASE_URL"] = os.environ.get(

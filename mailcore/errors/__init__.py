@@ -53,7 +53,16 @@ from mailcore.errors.grammar import (
     NotSaved,
     TooManyNotices,
 )
-from mailcore.errors.later import Busy, DiskFull, TooFast, TryLater, Unexpected
+from mailcore.errors.later import (
+    Busy,
+    DiskFull,
+    TooFast,
+    TooManyConnections,
+    TooManyGuesses,
+    TooMuchMail,
+    TryLater,
+    Unexpected,
+)
 from mailcore.errors.messages import (
     BadFlag,
     BadHeader,
@@ -140,9 +149,12 @@ __all__ = [
     "Suppressed",
     "TenantSuspended",
     "TooFast",
+    "TooManyConnections",
     "TooManyFolders",
+    "TooManyGuesses",
     "TooManyNotices",
     "TooManyRecipients",
+    "TooMuchMail",
     "TooMuchMetadata",
     "TryCreate",
     "TryLater",

@@ -37,6 +37,29 @@ class TooFast(TryLater):
     text = "Too many requests, please slow down"
 
 
+class TooManyConnections(TooFast):
+    """A host, or its network, connects too often. (RFC 5321 §3.8: 421 and goodbye)"""
+
+    code = "too_many_connections"
+    smtp = (421, "4.7.0")
+    text = "Too many connections from your network, please try again later"
+
+
+class TooManyGuesses(TooFast):
+    """A host asks for too many addresses that do not exist."""
+
+    code = "too_many_guesses"
+    smtp = (421, "4.7.0")
+    text = "Too many recipients that do not exist, please try again in an hour"
+
+
+class TooMuchMail(TooFast):
+    """A host, or its network, brings more than it may in an hour."""
+
+    code = "too_much_mail"
+    text = "Too much mail from your network this hour, please try again later"
+
+
 class DiskFull(TryLater):
     """No room on our side. (RFC 3463 §3.4 X.3.1)"""
 

@@ -228,6 +228,12 @@ def header_of(raw: bytes) -> bytes:
     return header
 
 
+def is_good(transaction: Transaction) -> bool:
+    """Whether the sender is proven and the mail does not look like spam."""
+    is_spam = transaction.spam is not None and transaction.spam.action is not Action.INBOX
+    return transaction.verdict is not None and senders.is_proven(transaction.verdict) and not is_spam
+
+
 def _refusal(transaction: Transaction) -> MailError | None:
     """Why a mail is not taken at all, if it is not."""
     if transaction.disposition is not None and transaction.disposition.is_refused:

@@ -30,10 +30,13 @@ from mailcore.services.routing import OWNERS_READ
 
 def is_checked(peer: str) -> bool:
     """Whether mail from this address is verified, as HOSTMAIL_VERIFY_SENDERS and _TRUSTED_SENDERS say."""
-    how = settings.HOSTMAIL_VERIFY_SENDERS
-    if how == "off":
-        return False
-    return _is_strange(peer, how == "on", tuple(settings.HOSTMAIL_TRUSTED_SENDERS))
+    return settings.HOSTMAIL_VERIFY_SENDERS != "off" and is_stranger(peer)
+
+
+def is_stranger(peer: str) -> bool:
+    """Whether it is the address of none of our relays, nor of this machine unless _VERIFY_SENDERS is on."""
+    even_loopback = settings.HOSTMAIL_VERIFY_SENDERS == "on"
+    return _is_strange(peer, even_loopback, tuple(settings.HOSTMAIL_TRUSTED_SENDERS))
 
 
 @lru_cache(maxsize=1024)
@@ -132,6 +135,11 @@ def dispose(verdict: Verdict, header: bytes, recipients: Sequence[str]) -> Dispo
         return Disposition(reason, is_refused=True)
     junk = [name for name, policy in policies.items() if policy != Domain.DMARCPolicy.IGNORE]
     return Disposition(reason, junk_for=frozenset(junk))
+
+
+def is_proven(verdict: Verdict) -> bool:
+    """Whether a domain stands behind a mail: its SPF record, or a signature."""
+    return verdict.spf.result == "pass" or any(one.result == "pass" for one in verdict.signatures)
 
 
 def is_vouched_for(verdict: Verdict) -> bool:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from aiosmtpd.smtp import Envelope, Session
+from django.conf import settings
 
 from mailcore import limits
-from mailcore.errors import BadAddress, MailError, TooManyRecipients
+from mailcore.errors import BadAddress, MailError, NoSuchAddress, TooManyRecipients
 from mailcore.message.address import parse_path
-from mailcore.services import inbound, mail_log, messages, senders
+from mailcore.services import inbound, mail_log, messages, senders, strangers
 from mailcore.smtp.data import refuse_bare_line_ends
 from mailcore.smtp.protocol import Protocol, Sessions
 from mailcore.smtp.verify import verify
 
 if TYPE_CHECKING:
     from mailcore.server import Maild
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_EARLY = "421 4.7.0 You spoke before your turn, goodbye"
 
 
 class MX(Protocol):
@@ -25,7 +34,56 @@ class MX(Protocol):
     def __init__(self, maild: Maild, sessions: Sessions, loop: asyncio.AbstractEventLoop) -> None:
         self.maild = maild
         self.transaction: inbound.Transaction | None = None
+        self.is_counted = False  # a host outside, of which services.strangers keeps count
+        self.is_known = False  # and of which something good came lately
+        self.guesses = 0
         super().__init__(sessions, over_tls=False, loop=loop)
+
+    async def meet(self) -> None:
+        """A stranger is counted; one that we have had nothing good of waits, and must not speak meanwhile."""
+        if not senders.is_stranger(self.peer_address):
+            return
+        self.is_counted = True
+        try:
+            self.is_known = await self._count(strangers.arrive, self.peer_address)
+        except MailError as error:
+            await self.hang_up(error.smtp_reply())
+        if not self.is_known and await self._speaks_first():
+            await self.hang_up(_EARLY)
+
+    async def _count(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Counts may be a network away."""
+        call = functools.partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(None, call)
+
+    async def _speaks_first(self) -> bool:
+        """Whether the client says something before we do (RFC 5321 §4.3.1): programs that only send do."""
+        reader = self._reader
+        if not reader._buffer:  # type: ignore[attr-defined]
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(settings.HOSTMAIL_MX_BANNER_SECONDS):
+                    await reader._wait_for_data("greeting")  # type: ignore[attr-defined]
+        if reader.at_eof():
+            raise ConnectionResetError
+        return bool(reader._buffer)  # type: ignore[attr-defined]
+
+    async def smtp_EHLO(self, hostname: str) -> None:
+        """RFC 2920 §3.1: nobody sends more before our answer has told what we can do."""
+        if self.is_counted and not self.is_known and self._reader._buffer:  # type: ignore[attr-defined]
+            await self.hang_up(_EARLY)
+        await super().smtp_EHLO(hostname)
+
+    async def _slow_down(self) -> None:
+        """The more addresses somebody asks for that are none, the longer each answer takes."""
+        self.guesses += 1
+        try:
+            await self._count(strangers.guess, self.peer_address)
+        except MailError as error:
+            await self.hang_up(error.smtp_reply())
+        seconds = min(self.guesses - limits.SMTP_FREE_GUESSES, limits.SMTP_TARPIT_SECONDS)
+        if seconds > 0:
+            await self.say_held()
+            await asyncio.sleep(seconds)
 
     def _set_post_data_state(self) -> None:
         super()._set_post_data_state()
@@ -69,6 +127,8 @@ class MX(Protocol):
                 self.peer_address, error.smtp_reply(), sender=self.transaction.reverse_path,
                 recipient=address, helo=self.transaction.helo, protocol=self.transaction.protocol,
             )  # fmt: skip
+            if self.is_counted and isinstance(error, NoSuchAddress):
+                await self._slow_down()
             raise
         self.transaction.recipients.append(accepted)
         envelope.rcpt_tos.append(address)
@@ -78,6 +138,8 @@ class MX(Protocol):
         assert self.transaction is not None
         lines = await self.in_lines(raw)
         refuse_bare_line_ends(lines)
+        if self.is_counted:
+            await self._count(strangers.bring, self.transaction.peer, len(self.transaction.recipients))
         if senders.is_checked(self.transaction.peer):
             # It may wait for DNS for long: until then the mail counts as in hand.
             self.sessions.octets += len(raw)
@@ -88,7 +150,11 @@ class MX(Protocol):
                 self.sessions.octets -= len(raw)
         # A small report may unpack to a large one.
         octets = limits.LOOP_OCTETS + 1 if self.transaction.is_report else len(lines)
-        return await drive(self.maild, inbound.receive(self.transaction, lines), octets)
+        reply = await drive(self.maild, inbound.receive(self.transaction, lines), octets)
+        if self.is_counted and not self.is_known and inbound.is_good(self.transaction):
+            self.is_known = True
+            await self._count(strangers.prove, self.transaction.peer)
+        return reply
 
 
 async def drive(maild: Maild, steps: inbound.Steps, octets: int) -> str:

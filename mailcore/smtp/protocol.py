@@ -15,7 +15,7 @@ import logging
 import re
 import ssl
 import weakref
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NoReturn, cast
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
 from django.conf import settings
@@ -23,6 +23,7 @@ from django.conf import settings
 from mailcore import limits
 from mailcore.errors import BadSequence, Busy, MailError, MessageTooBig, Unexpected
 from mailcore.message import binary
+from mailcore.services.logins import network_key
 from mailcore.smtp import dsn
 from mailcore.smtp.chunks import Chunks, Hopeless
 from mailcore.smtp.data import Data
@@ -54,6 +55,7 @@ class Sessions:
         self.tls = tls
         self.open: set[Protocol] = set()
         self.by_address: collections.Counter[str] = collections.Counter()
+        self.by_network: collections.Counter[str] = collections.Counter()
         self.octets = 0
 
     def close_all(self) -> None:
@@ -74,6 +76,7 @@ class Protocol(SMTP):
         self.over_tls = over_tls
         self.errors = 0
         self.peer_address = ""
+        self._network = ""  # the /24 or /64 of it; "" on this machine
         self._in_transaction = False
         self._is_binary = False  # BODY=BINARYMIME
         self._chunks = Chunks()
@@ -104,6 +107,8 @@ class Protocol(SMTP):
         self.peer_address = str(peer[0]) if peer else ""
         self.sessions.open.add(self)
         self.sessions.by_address[self.peer_address] += 1
+        self._network = network_key(self.peer_address)
+        self.sessions.by_network[self._network] += 1
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -112,20 +117,36 @@ class Protocol(SMTP):
         self.sessions.by_address[self.peer_address] -= 1
         if self.sessions.by_address[self.peer_address] <= 0:
             del self.sessions.by_address[self.peer_address]
+        self.sessions.by_network[self._network] -= 1
+        if self.sessions.by_network[self._network] <= 0:
+            del self.sessions.by_network[self._network]
         super().connection_lost(error)
 
     async def _handle_client(self) -> None:
-        if (
-            len(self.sessions.open) > limits.SMTP_SESSIONS
-            or self.sessions.by_address[self.peer_address] > limits.SMTP_SESSIONS_PER_ADDRESS
-        ):
-            await self.push("421 4.7.0 Too many connections, please try again later")
-            self._writer.close()
-            return
         try:
+            if self._is_crowded():
+                await self.hang_up("421 4.7.0 Too many connections, please try again later")
+            await self.meet()
             await super()._handle_client()
         except (ConnectionResetError, BrokenPipeError, TimeoutError):
             log.debug("connection lost: %s", self.peer_address)
+
+    def _is_crowded(self) -> bool:
+        of_network = self.sessions.by_network[self._network] if self._network else 0
+        return (
+            len(self.sessions.open) > limits.SMTP_SESSIONS
+            or self.sessions.by_address[self.peer_address] > limits.SMTP_SESSIONS_PER_ADDRESS
+            or of_network > limits.SMTP_SESSIONS_PER_NETWORK
+        )
+
+    async def meet(self) -> None:
+        """What is done before the greeting; hang_up() where there shall be none."""
+
+    async def hang_up(self, text: str) -> NoReturn:
+        """Say text and go. Whatever is here of the client is read by nobody."""
+        await self.say(text)
+        self._writer.close()
+        raise ConnectionResetError("we hung up")
 
     def say_goodbye(self) -> None:
         """Close at the end of the process."""
@@ -166,9 +187,7 @@ class Protocol(SMTP):
         if code[0] in "45" and code != "421":
             self.errors += 1
             if self.errors >= limits.SMTP_ERRORS:
-                await self.say(f"{text}\r\n421 4.7.0 Too many errors, goodbye")
-                self._writer.close()
-                return
+                await self.hang_up(f"{text}\r\n421 4.7.0 Too many errors, goodbye")
         if code[0] != "3" and code not in _AT_ONCE and b"\n" in self._reader._buffer:  # type: ignore[attr-defined]
             # The next command is here already: its reply goes out with this one, in one write (RFC 2920).
             self._held += text.encode() + b"\r\n"
@@ -359,9 +378,7 @@ class Protocol(SMTP):
         except MailError as error:
             reply = error.smtp_reply()
         except Hopeless as error:
-            await self.say(f"{error}\r\n421 4.7.0 Nobody knows where the next command is, goodbye")
-            self._writer.close()
-            return
+            await self.hang_up(f"{error}\r\n421 4.7.0 Nobody knows where the next command is, goodbye")
         finally:
             self._in_transaction = False
             if is_over:
