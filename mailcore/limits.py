@@ -340,6 +340,7 @@ REPORT_LATEST = 4_102_444_800  # 2100 in seconds since the epoch
 REPORT_CHECKED = 20  # signatures or reasons of one row
 REPORTS_A_DAY = 500  # about one domain; even large ones get them from some hundred reporters
 REPORTS_KEPT = 20_000  # of one domain
+REPORT_SOURCES = 200  # shown of one domain, those with most mail
 REPORT_KEPT_DAYS = 400  # a year and a month, to compare with
 ARF_OCTETS = 64 * 1024  # of the part that programs read
 ARF_NAMES = 50  # recipients or domains that one complaint names

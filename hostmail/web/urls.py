@@ -13,6 +13,7 @@ from hostmail.web import (
     overview,
     passwords,
     recovery,
+    reports,
     suppressions,
     tokens,
     traces,
@@ -23,5 +24,5 @@ app_name = "web"
 urlpatterns = [
     *overview.routes, *domains.routes, *mailboxes.routes, *access.routes, *aliases.routes, *groups.routes,
     *members.routes, *events.routes, *audit.routes, *tokens.routes, *passwords.routes, *recovery.routes,
-    *suppressions.routes, *webhooks.routes, *traces.routes, *confirmations.routes,
+    *suppressions.routes, *webhooks.routes, *traces.routes, *confirmations.routes, *reports.routes,
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from mailcore.errors import LookupFailed, MailError, NoRoute
 from mailcore.models import Domain
 from mailcore.outside.lookups import Answer, Outcome
+from mailcore.services import report_addresses
 
 OWNERSHIP_LABEL = "_hostmail"
 OWNERSHIP_PREFIX = "hostmail-verification="
@@ -97,9 +98,18 @@ def required_records(domain: Domain) -> list[Record]:
     records.append(
         record(
             "dmarc", _("What others do with forgeries (DMARC)"), "_dmarc", "TXT",
-            dmarc_value(_seen(domain, "dmarc")),
+            dmarc_value(_seen(domain, "dmarc"), report_addresses.domain_address(domain.pk)),
             _("Says what to do with mail that only pretends to come from you. p=none changes nothing yet;"
-              " once all your mail is signed, quarantine or reject protects your name."),
+              " once all your mail is signed, quarantine or reject protects your name. Reports of other hosts"
+              " come to the address in it, and you see them here."),
+        )
+    )  # fmt: skip
+    records.append(
+        record(
+            "tlsrpt", _("Others report how encryption fares (TLS reports)"), "_smtp._tls", "TXT",
+            tlsrpt_value(report_addresses.domain_address(domain.pk)),
+            _("Hosts that write to you then tell when encryption with our servers failed; you see it here."),
+            required=False,
         )
     )  # fmt: skip
     for service, port in service_ports():
@@ -185,9 +195,20 @@ def is_dmarc(text: str) -> bool:
     return re.match(r"v\s*=\s*DMARC1\s*(;|$)", text) is not None
 
 
-def dmarc_value(existing: str = "") -> str:
-    """A record that begins gently, or the existing one if it says something."""
-    return existing if is_dmarc(existing) and _dmarc_policy(existing) else "v=DMARC1; p=none"
+def dmarc_value(existing: str = "", reports_to: str = "") -> str:
+    """A record that begins gently, or the existing one if it says something, with reports to us as well."""
+    value = existing if is_dmarc(existing) and _dmarc_policy(existing) else "v=DMARC1; p=none"
+    if not reports_to or reports_to.lower() in value.lower():
+        return value
+    uri = f"mailto:{reports_to}"
+    if re.search(r";\s*rua\s*=", value, re.IGNORECASE):
+        return re.sub(r"(;\s*rua\s*=[^;]*?)\s*(?=;|$)", rf"\1,{uri}", value, count=1, flags=re.IGNORECASE)
+    return f"{value.rstrip('; ')}; rua={uri}"
+
+
+def tlsrpt_value(reports_to: str) -> str:
+    """The record that asks for TLS reports. (RFC 8460 §3)"""
+    return f"v=TLSRPTv1; rua=mailto:{reports_to}"
 
 
 def _tags(text: str) -> dict[str, str]:
@@ -330,6 +351,21 @@ def _judge_dmarc(record: Record, seen: list[str]) -> Finding:
     return Finding(OK, found, _("Others keep out mail that only pretends to come from you."))
 
 
+def _judge_tlsrpt(record: Record, seen: list[str]) -> Finding:
+    found = [text for text in seen if text.startswith("v=TLSRPTv1")]
+    if not found:
+        return Finding(MISSING)
+    if len(found) > 1:
+        return Finding(
+            SEVERAL, found, _("There are several records for TLS reports; others then ignore all of them."),
+            _("Keep one of them."),
+        )  # fmt: skip
+    wanted = record.value.partition("rua=")[2]
+    if wanted.lower() in found[0].lower():
+        return Finding(OK, found, _("Others report to us, and you see it here."))
+    return Finding(DIFFERS, found, _("Reports go to another address, so none are shown here."))
+
+
 def _judge_srv(record: Record, seen: list[str]) -> Finding:
     wanted = record.value.split()[2:]
     for text in seen:
@@ -345,6 +381,7 @@ _JUDGES = {
     "spf": _judge_spf,
     "dkim": _judge_dkim,
     "dmarc": _judge_dmarc,
+    "tlsrpt": _judge_tlsrpt,
     "srv": _judge_srv,
 }
 

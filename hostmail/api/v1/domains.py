@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hostmail.api.base import Shows, Strict
+from hostmail.api.v1.reports import Days, ReportsShown, shown
 from mailcore.models import Domain
 from mailcore.services import dns_records, domains
 
@@ -131,3 +132,10 @@ class Domains(Shows):
         return HttpResponse(
             dns_records.zone_text(self.get_object()), content_type="text/plain; charset=utf-8"
         )
+
+    @extend_schema(parameters=[Days], responses={200: ReportsShown})
+    @action(detail=True)
+    def reports(self, request: Request, public_id: str) -> Response:
+        """What other hosts report of the last days: who sends in the domain's name, and how TLS fares."""
+        domain: Domain = self.get_object()
+        return Response(shown(domain, Days(data=request.query_params)))

@@ -14,9 +14,8 @@ from mailcore.message import bounce, fields
 from mailcore.message.address import parse_path
 from mailcore.models import Submission
 from mailcore.reports.arf import Complaint
-from mailcore.services import events, sql, suppressions
+from mailcore.services import events, report_addresses, sql, suppressions
 from mailcore.services.outbound import bounces, return_path
-from mailcore.services.reports import address
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +76,7 @@ def _by_return_path(complaint: Complaint) -> tuple[int, set[int]] | None:
 
 
 def _by_trace(complaint: Complaint) -> tuple[int, set[int]] | None:
-    for name in address.own_names():
+    for name in report_addresses.own_names():
         for trace in bounce.traces(b"\r\n" + complaint.original, name):
             row = sql.row("SELECT id FROM submission WHERE trace = %s", (trace,))
             if row is not None:

@@ -22,9 +22,9 @@ from mailcore.models import Domain, Report, ReportKind
 from mailcore.outside import clock
 from mailcore.reports import arf, dmarc, tls, unpack
 from mailcore.secrets import random_id
-from mailcore.services import sql
+from mailcore.services import report_addresses, sql
 from mailcore.services.messages import Unit
-from mailcore.services.reports import address, complaints
+from mailcore.services.reports import complaints
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ def expected(path: Path) -> Box | None:
     Raises NoSuchAddress for a forged one and for a domain that is gone, TooFast when a domain has had its
     reports of the day.
     """
-    if path.local.lower() == address.FEEDBACK and path.domain in address.own_names():
+    if path.local.lower() == report_addresses.FEEDBACK and path.domain in report_addresses.own_names():
         # An organisation that has the name has its addresses.
         taken = sql.row("SELECT 1 FROM domain WHERE name = %s AND NOT (state = 'pending')", (path.domain,))
         return None if taken else Box()
-    domain_id = address.read(path)
+    domain_id = report_addresses.read(path)
     if domain_id is None:
         return None
     row = sql.row("SELECT name, tenant_id FROM domain WHERE id = %s AND state = 'verified'", (domain_id,))

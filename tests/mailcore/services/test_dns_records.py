@@ -9,10 +9,11 @@ from mailcore.outside.lookups import Answer
 from mailcore.services import dns_records
 from mailcore.services.dns_records import Record, judge_record
 
-KEYS = ("ownership", "mx", "spf", "dkim:s1", "dmarc", "srv:imaps")
+KEYS = ("ownership", "mx", "spf", "dkim:s1", "dmarc", "tlsrpt", "srv:imaps")
 VALUES = {
     "ownership": "hostmail-verification=abc", "mx": "10 localhost", "spf": "v=spf1 a:localhost ~all",
-    "dkim:s1": "v=DKIM1; k=rsa; p=QUJD", "dmarc": "v=DMARC1; p=none", "srv:imaps": "0 1 2993 localhost",
+    "dkim:s1": "v=DKIM1; k=rsa; p=QUJD", "dmarc": "v=DMARC1; p=none",
+    "tlsrpt": "v=TLSRPTv1; rua=mailto:r@x.test", "srv:imaps": "0 1 2993 localhost",
 }  # fmt: skip
 
 
@@ -61,3 +62,28 @@ def test_a_merged_spf_record_allows_us_and_keeps_what_was_there(terms):
     assert judge("spf", merged).state == "ok"
     assert [term for term in merged.split()[1:] if term in terms] == terms
     assert dns_records.spf_value(merged) == merged
+
+
+@pytest.mark.parametrize(
+    ("existing", "wanted"),
+    [
+        ("", "v=DMARC1; p=none; rua=mailto:r@x.test"),
+        ("v=DMARC1; p=reject;", "v=DMARC1; p=reject; rua=mailto:r@x.test"),
+        (
+            "v=DMARC1; rua=mailto:a@b.test ; p=reject; ruf=mailto:c@d.test",
+            "v=DMARC1; rua=mailto:a@b.test,mailto:r@x.test; p=reject; ruf=mailto:c@d.test",
+        ),
+        ("v=DMARC1; p=none; rua=mailto:a@b.test", "v=DMARC1; p=none; rua=mailto:a@b.test,mailto:r@x.test"),
+        ("v=DMARC1; p=none; rua=mailto:R@x.test", "v=DMARC1; p=none; rua=mailto:R@x.test"),
+    ],
+)
+def test_has_dmarc_reports_come_here_besides_where_they_go(existing, wanted):
+    value = dns_records.dmarc_value(existing, "r@x.test")
+    assert value == wanted
+    assert dns_records.dmarc_value(value, "r@x.test") == value
+
+
+def test_sees_where_tls_reports_go():
+    assert judge("tlsrpt", "v=TLSRPTv1; rua=mailto:other@x.test,mailto:R@x.test").state == "ok"
+    assert judge("tlsrpt", "v=TLSRPTv1; rua=mailto:other@x.test").state == "differs"
+    assert judge("tlsrpt", VALUES["tlsrpt"], VALUES["tlsrpt"]).state == "several"
