@@ -164,6 +164,7 @@ IMAP_STOP_SECONDS = 4  # at the end, for commands that run; less than STOP_SECON
 IMAP_STALL_SECONDS = 300  # a client that takes nothing of its answer
 IMAP_STALLED_OCTETS = 64 * 1024 * 1024  # held for clients that take nothing; beyond it the oldest go first
 IMAP_LOGIN_CHECK_SECONDS = 30  # suspended, removed or changed password: out within a minute
+IMAP_PROGRESS_SECONDS = 10  # without a word, before a long command says that it is at work (RFC 9585 §4)
 IMAP_SWEEP_SECONDS = 2  # between looks at who has been idle too long
 IMAP_TURN_COMMANDS = 100  # pipelined ones answered before other connections have their turn
 IMAP_TURN_SECONDS = 0.05  # of a thread, before other commands have theirs

@@ -28,6 +28,7 @@ from mailcore.errors import (
     Unexpected,
     UnknownCTE,
 )
+from mailcore.imap import progress
 from mailcore.imap.requests import RANG as RANG
 from mailcore.imap.requests import Ask as Ask
 from mailcore.imap.requests import Compress as Compress
@@ -94,6 +95,8 @@ class Spec:
     on_loop: Callable[[Session, Any], bool] = field(default=lambda session, command: False)
     # Whether news are told before the tagged answer.
     polls: bool = True
+    # It may take long, and gives way between whole lines only: who waits hears that it is at work.
+    tells_progress: bool = False
     # It changes the mailbox: not for people who may only read it.
     writes: bool = False
 
@@ -313,7 +316,8 @@ class Session:
                 raise ReadersOnly
             if spec.polls:
                 yield from self._look_at_rights()
-            done = yield from spec.handler(self, command)
+            handler = spec.handler(self, command)
+            done = yield from progress.told(handler, tag) if spec.tells_progress else handler
             if done is not SAID:
                 answer = responses.ok(done.words, tag=tag, code=done.code)
         except (BadSyntax, BadCharset) as error:

@@ -149,6 +149,12 @@ def permanentflags(flags: Iterable[str], *, keywords: bool) -> bytes:
     return b"PERMANENTFLAGS " + flag_list((*flags, "\\*") if keywords else flags)
 
 
+def in_progress(tag: bytes) -> bytes:
+    """An untagged OK that says that a command is still at work (RFC 9585 §4)."""
+    named = b"NIL" if b"]" in tag else b'"%b"' % tag
+    return ok("Still at it", code=b"INPROGRESS (%b NIL NIL)" % named)
+
+
 def capability_code(names: Iterable[str]) -> bytes:
     return b"CAPABILITY " + " ".join(names).encode("ascii")
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from mailcore import limits
 from mailcore.imap import commands
 from mailcore.imap.session import State
 from mailcore.imap.wire import parser
@@ -70,3 +71,14 @@ def test_every_command_that_writes_says_so():
     assert writes == {line.partition(" ")[0] for line in READER if not line.startswith("UID")} | {
         " ".join(line.split(" ")[:2]) for line in READER if line.startswith("UID")
     } | {"APPEND", "REPLACE", "UID REPLACE"}
+
+
+def test_a_long_search_says_that_it_goes_on(selected, monkeypatch):
+    monkeypatch.setattr(limits, "IMAP_PROGRESS_SECONDS", 0)
+    line = '* OK [INPROGRESS ("a" NIL NIL)] Still at it\r\n'
+    for command in ("SEARCH SMALLER 9999", "UID SEARCH TEXT Hello", "SORT (DATE) UTF-8 ALL"):
+        said = selected.say(command)
+        assert said.startswith(line), command
+        assert said.count("* OK") >= 1
+        assert said.endswith(" completed\r\n")
+    assert "INPROGRESS (" not in selected.say("NOOP")
