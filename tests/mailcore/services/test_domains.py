@@ -21,7 +21,7 @@ from mailcore.errors import (
 )
 from mailcore.models import Address, AuditEntry, DkimKey, Domain, Mailbox
 from mailcore.senderauth import dkim
-from mailcore.services import addresses, domains, mailboxes
+from mailcore.services import addresses, domains, mailboxes, reports
 from tests.cast import Cast, make_domain, make_mailbox, make_tenant
 from tests.fakes import FakeClock, FakeDNS, MemoryBell, MemoryWorker
 
@@ -70,7 +70,9 @@ def publish(names: FakeDNS, domain: Domain, *, leave_out: tuple[str, ...] = ()) 
 
 
 def states(domain: Domain) -> dict[str, str]:
-    return {key: found["state"] for key, found in domain.findings.items() if not key.startswith("srv:")}
+    return {
+        key: found["state"] for key, found in domain.findings.items() if not key.startswith(("srv", "tlsrpt"))
+    }
 
 
 # --- Claiming ------------------------------------------------------------------------------------
@@ -149,7 +151,7 @@ def test_says_which_records_there_should_be(cast, settings):
         "ownership", "mx", "spf", "dkim:hm1r", "dkim:hm1e", "dmarc",
     ]  # fmt: skip
     assert {key for key, record in records.items() if not record.required} == {
-        "srv:imaps", "srv:submissions", "srv:submission", "srv:pop3s",
+        "tlsrpt", "srv:imaps", "srv:submissions", "srv:submission", "srv:pop3s",
     }  # fmt: skip
     assert (records["ownership"].host, records["ownership"].value) == (
         "_hostmail.new.test", f"hostmail-verification={domain.token}",
@@ -157,7 +159,7 @@ def test_says_which_records_there_should_be(cast, settings):
     assert (records["mx"].name, records["mx"].value) == ("@", "10 mx.service.test")
     assert records["spf"].value == "v=spf1 ip4:192.0.2.25 ip6:2001:db8::/48 ~all"
     assert records["dkim:hm1r"].name == "hm1r._domainkey"
-    assert records["dmarc"].value == "v=DMARC1; p=none"
+    assert records["dmarc"].value == (f"v=DMARC1; p=none; rua=mailto:{reports.domain_address(domain.pk)}")
     settings.HOSTMAIL_OUTBOUND_ADDRESSES = []
     records = {record.key: record for record in domains.required_records(domain)}
     assert records["spf"].value == "v=spf1 a:mx.service.test ~all"
@@ -313,7 +315,10 @@ def test_judges_dmarc_and_keeps_a_policy_that_is_there(cast, names, texts, state
     domain = domains.check(domain)
     assert states(domain)["dmarc"] == state
     values = {record.key: record.value for record in domains.required_records(domain)}
-    assert values["dmarc"] == (texts[0] if state == "ok" else "v=DMARC1; p=none")
+    # Reports come to us, besides where they go already.
+    policy, _, where = values["dmarc"].rpartition("mailto:")
+    assert policy.startswith(texts[0] if state == "ok" else "v=DMARC1; p=none; rua=")
+    assert where == reports.domain_address(domain.pk)
 
 
 @pytest.mark.usefixtures("real_keys")
