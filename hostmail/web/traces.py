@@ -15,8 +15,8 @@ from hostmail import traces as shown
 from hostmail.web import place
 from mailcore.errors import MailError
 from mailcore.message import clues
-from mailcore.models import QueueEntry, Tenant
-from mailcore.services import queue, traces
+from mailcore.models import Quarantined, QueueEntry, Tenant
+from mailcore.services import quarantine, queue, traces
 
 
 @place.for_admins
@@ -60,7 +60,9 @@ def telling(request: HttpRequest, tenant: Tenant, trace: str) -> HttpResponse:
 @place.for_admins
 @require_POST
 def act(request: HttpRequest, tenant: Tenant, trace: str) -> HttpResponse:
-    """Try an entry now or release it, as the button said."""
+    """Try an entry now, or release it from the queue or from quarantine, as the button said."""
+    if request.POST.get("do") == "unquarantine":
+        return _release(request, tenant, trace)
     mine = QueueEntry.objects.visible_to(place.person(request)).filter(tenant=tenant, submission__trace=trace)
     entry = get_object_or_404(mine.select_related("submission"), public_id=request.POST.get("entry", ""))
     verb = queue.release if request.POST.get("do") == "release" else queue.retry
@@ -70,6 +72,18 @@ def act(request: HttpRequest, tenant: Tenant, trace: str) -> HttpResponse:
         messages.error(request, error.public)
     else:
         messages.success(request, _("It is tried now."))
+    return redirect("web:trace", tenant.slug, trace)
+
+
+def _release(request: HttpRequest, tenant: Tenant, trace: str) -> HttpResponse:
+    rows = Quarantined.objects.filter(tenant_id=tenant.pk, trace__startswith=trace)
+    kept = get_object_or_404(rows, public_id=request.POST.get("entry", ""))
+    try:
+        quarantine.release(kept, actor=place.person(request))
+    except MailError as error:
+        messages.error(request, error.public)
+    else:
+        messages.success(request, _("It is in the Inbox now."))
     return redirect("web:trace", tenant.slug, trace)
 
 

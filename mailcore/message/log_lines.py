@@ -94,10 +94,11 @@ def lines(event: Happened, *, port: int) -> Iterator[Line]:
         if host and status != "sent":
             said = f"host {host}[{address}] said: {said}"
         yield _delivery("postfix/smtp", qid, to, relay, data, status, said)
-    elif event.kind == "refused":
+    elif event.kind in ("refused", "quarantined"):
+        verb = "milter-reject" if event.kind == "refused" else "hold"
         yield Line(
             "postfix/cleanup",
-            f"{qid}: milter-reject: END-OF-MESSAGE from {client(str(data.get('peer') or 'local'))}: 5.7.1"
+            f"{qid}: {verb}: END-OF-MESSAGE from {client(str(data.get('peer') or 'local'))}: 5.7.1"
             f" {words(data.get('reason') or 'refused')}; from=<{name(event.sender)}> to=<{to}>"
             f" proto=ESMTP helo=<{name(data.get('helo') or '')}>",
         )

@@ -35,7 +35,9 @@ def _lines(events: list[Happened]) -> Iterable[Line]:
     begun: set[str] = set()
     for event in events:
         # Only what comes from outside or is handed in begins something; a copy of it filed here does not.
-        came = event.kind in ("submitted", "accepted") or (event.kind == "filed" and "peer" in event.data)
+        came = event.kind in ("submitted", "accepted") or (
+            event.kind in ("filed", "quarantined") and "peer" in event.data
+        )
         qid = log_lines.queue_id(event.trace)
         if came and qid not in begun and "report" not in event.data:
             begun.add(qid)

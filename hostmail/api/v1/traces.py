@@ -40,10 +40,10 @@ class Asking(Strict):
 
 
 class AdviceShown(serializers.Serializer[Any]):
-    action = serializers.ChoiceField(choices=["", "retry", "release", "unsuppress", "ask"])
+    action = serializers.ChoiceField(choices=["", "retry", "release", "unsuppress", "unquarantine", "ask"])
     text = serializers.CharField()
     target = serializers.CharField(
-        help_text="The id of the queue entry or suppression that the action is for"
+        help_text="What the action is for: the id of a queue entry, suppression or quarantined mail"
     )
     to = serializers.CharField(help_text="Whom to ask")
     letter = serializers.CharField(help_text="In these words")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mailcore import limits
-from mailcore.models import Attempt, Folder, QueueEntry, Suppression
+from mailcore.models import Attempt, Folder, Quarantined, QueueEntry, Suppression
 from mailcore.services import sql
 from mailcore.services.traces.after import Afterlife, Place, as_mapping, as_moment, follow
 from mailcore.services.traces.search import family
@@ -48,8 +48,8 @@ class Outcome:
     """How it stands with one recipient.
 
     state: delivered, refused, sending, waiting, held, relayed, bounced, dropped or quarantined. role is that
-    of the folder it was filed in. entry is the queue entry's public id where it can still be steered, and
-    suppression that of the address on the suppression list.
+    of the folder it was filed in. entry is the queue entry's public id where it can still be steered,
+    suppression that of the address on the suppression list, quarantined that of the mail in quarantine.
     """
 
     recipient: str
@@ -61,6 +61,7 @@ class Outcome:
     next_at: dt.datetime | None = None
     entry: str = ""
     suppression: str = ""
+    quarantined: str = ""
     place: Place | None = None
     event_id: int = 0
     life: Afterlife | None = None
@@ -97,6 +98,7 @@ def tell(tenant_id: int, trace: str) -> Story | None:
     (story,) = found
     _add_attempts(story)
     _add_suppressions(story)
+    _add_quarantined(story)
     followed = [one for one in story.outcomes if one.place is not None]
     for one in followed[:FOLLOWED]:
         assert one.place is not None
@@ -250,6 +252,16 @@ def _add_suppressions(story: Story) -> None:
     rows = Suppression.objects.filter(tenant_id=story.tenant_id, address__in=failed)
     for address, public_id in rows.values_list("address", "public_id"):
         failed[address].suppression = public_id
+
+
+def _add_quarantined(story: Story) -> None:
+    kept = {one.recipient: one for one in story.outcomes if one.state == "quarantined"}
+    if not kept:
+        return
+    rows = Quarantined.objects.filter(tenant_id=story.tenant_id, trace__startswith=story.trace)
+    for recipient, trace, public_id in rows.values_list("recipient", "trace", "public_id"):
+        if recipient in kept and trace.partition("/")[0] == story.trace:
+            kept[recipient].quarantined = public_id
 
 
 def _name_folders(story: Story) -> None:

@@ -22,10 +22,10 @@ VIA = {"imap": "IMAP", "pop3": "POP3", "webmail": "webmail", "api": "API"}
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The one thing to do next. action: retry, release, unsuppress, ask or "" where nothing is to be done.
+    """The one thing to do next. action: retry, release, unsuppress, unquarantine, ask, or "" for nothing.
 
-    target is the public id of the queue entry or suppression that a button steers; letter are words to send
-    to the postmaster at to.
+    target is the public id of the queue entry, suppression or quarantined mail that a button steers; letter
+    are words to send to the postmaster at to.
     """
 
     action: str
@@ -92,8 +92,10 @@ def sentence(story: Story, one: Outcome) -> str:
         reason = str(one.data.get("reason") or one.data.get("reply") or "")
         text = _("Refused at %(at)s: mail from %(sender)s for %(who)s") % names
         return f"{text}. {reason}".rstrip(". ") + "."
-    if one.state == "held" and one.data.get("held") == allowances.LIMIT:
-        return _("On hold for %(who)s: more was sent than is allowed in a day.") % names
+    if one.state == "held" and (why := _HELD.get(one.data.get("held", ""))):
+        return why() % names
+    if one.state == "dropped" and one.data.get("quarantine"):
+        return _("Deleted from quarantine at %(at)s; %(who)s does not get it.") % names
     if one.state == "waiting" and one.data.get("host"):
         return _("Waiting: %(host)s says %(reply)s; next try %(next)s.") % names
     if one.state == "waiting" and names["reply"]:
@@ -101,6 +103,12 @@ def sentence(story: Story, one: Outcome) -> str:
     return _SENTENCES[one.state]() % names
 
 
+_HELD = {
+    allowances.LIMIT: lambda: _(
+        "On hold for %(who)s: more was sent than is allowed in a day. It goes by itself when there is room."
+    ),
+    allowances.STOPPED: lambda: _("On hold for %(who)s: the mailbox may not send, since it looks stolen."),
+}
 _SENTENCES = {
     "sending": lambda: _("Handed in at %(at)s; it is on its way to %(who)s."),
     "waiting": lambda: _("Waiting to go to %(who)s; next try %(next)s."),
@@ -167,6 +175,10 @@ def advise(story: Story, one: Outcome) -> Advice:
         return Advice("retry", _("It is tried again by itself; you can have it tried now."), one.entry)
     if one.state == "bounced":
         return _advise_on_bounce(story, one)
+    if one.state == "quarantined" and one.quarantined:
+        return Advice(
+            "unquarantine", _("If it is wanted, release it: it goes to the Inbox."), one.quarantined
+        )
     if one.state == "relayed":
         return _ask(
             story, one,
@@ -179,7 +191,7 @@ def advise(story: Story, one: Outcome) -> Advice:
         ),
         "dropped": _("Send it again if it is still needed."),
         "sending": _("Nothing to do: this page shows what comes of it."),
-        "quarantined": _("Look at it in the quarantine, and release it if it is wanted."),
+        "quarantined": _("Nothing to do."),
     }
     if one.state == "delivered" and one.role == "junk":
         return Advice("", _("It is in Junk. Moving it to the Inbox there tells us that it is wanted."))

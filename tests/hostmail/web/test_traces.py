@@ -11,6 +11,9 @@ from mailcore.services import events, messages, outbound, queue, suppressions, t
 from mailcore.services.messages import Filing, Mail, Unit
 from tests.cast import Cast
 from tests.fakes import MemoryWorker
+from tests.mailcore.services.traces.conftest import set_apart
+
+__all__ = ["set_apart"]
 
 TRACE = "abcdefgh234567qr"
 
@@ -178,3 +181,14 @@ def test_junk_is_not_called_delivered(cast, alice):
         text = alice.get(url).content.decode()
         assert "In Junk" in text
         assert "badge--ok" not in text
+
+
+def test_releases_from_quarantine(cast, alice, set_apart):
+    kept, other = set_apart(cast.bob, TRACE), set_apart(cast.charlie, "zzzzzzzz234567qr")
+    assert kept.public_id in alice.get(page("trace", TRACE)).content.decode()
+    where = page("trace_act", TRACE)
+    assert alice.post(where, {"do": "unquarantine", "entry": other.public_id}).status_code == 404
+    answer = alice.post(where, {"do": "unquarantine", "entry": kept.public_id}, follow=True)
+    assert "It is in the Inbox now." in answer.content.decode()
+    assert "Delivered to the Inbox of bob@acme.test" in answer.content.decode()
+    assert alice.post(where, {"do": "unquarantine", "entry": kept.public_id}).status_code == 404

@@ -59,6 +59,17 @@ def test_what_a_host_said(kind, data, status):
     )
 
 
+@pytest.mark.parametrize(("kind", "verb"), [("refused", "milter-reject"), ("quarantined", "hold")])
+def test_what_was_not_wanted(kind, verb):
+    (line,) = said(
+        IN, kind=kind, data={"peer": "192.0.2.7", "helo": "mx.else.test", "reason": "spam score 9"}
+    )
+    assert line == (
+        f"postfix/cleanup: abcdefgh234567qr: {verb}: END-OF-MESSAGE from unknown[192.0.2.7]: 5.7.1"
+        " spam score 9; from=<ann@else.test> to=<bob@acme.test> proto=ESMTP helo=<mx.else.test>"
+    )
+
+
 def test_what_never_reached_a_host():
     (line,) = said(OUT, data={"reply": "no such domain", "status": "4.4.3"})
     assert "relay=none," in line

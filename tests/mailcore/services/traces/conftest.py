@@ -2,9 +2,11 @@
 
 import pytest
 
+from mailcore.filters.spam import Action, Decision, Thresholds
+from mailcore.models import Quarantined
 from mailcore.outside import clock as clock_door
 from mailcore.outside.smtp_replies import Reply
-from mailcore.services import messages, outbound, queue
+from mailcore.services import messages, outbound, quarantine, queue
 from mailcore.services.messages import Filing, Mail, Unit
 from mailcore.services.outbound.attempt import Outcome, Try
 from tests.cast import Cast
@@ -61,3 +63,22 @@ def settle():
         outbound.settle("me", [Outcome(entry, [tried])])
 
     return settle
+
+
+@pytest.fixture
+def set_apart():
+    """set_apart(person, trace) puts a mail into quarantine, and returns its row."""
+
+    def set_apart(person, trace):
+        filing = Filing(person.tenant.pk, person.mailbox.pk, "inbox", recipient=person.address)
+        data = {"subject": "Prize", "octets": 40, "peer": "192.0.2.7", "reason": "spam score 9"}
+        decision = Decision(Action.QUARANTINE, 9.0, (), Thresholds(3, 0))
+        kept = quarantine.Kept(
+            [filing], decision, trace, "ann@else.test", "ann@else.test", "Prize", 40, "", data
+        )  # fmt: skip
+        mail = Mail(messages.prepare(b"Subject: Prize\r\n\r\nHi\r\n"), [], keep_for=(person.tenant.pk, None))
+        unit = Unit([mail], within=lambda contents: quarantine.keep(kept, contents[0]))
+        messages.append_many([unit])
+        return Quarantined.objects.get(trace=trace)
+
+    return set_apart

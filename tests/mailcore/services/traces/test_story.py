@@ -5,7 +5,7 @@ import pytest
 from mailcore import limits
 from mailcore.message.flags import SEEN
 from mailcore.models import QueueEntry, Submission, Suppression
-from mailcore.services import addresses, allowances, events, folders, inbound, messages, queue, traces
+from mailcore.services import addresses, events, folders, inbound, messages, quarantine, queue, traces
 from mailcore.services.inbound import Transaction, accept_recipient
 from mailcore.services.traces import words
 
@@ -121,8 +121,6 @@ def test_held_and_dropped(cast, send):
     sentence, advice, story = told(cast.alice)
     assert sentence.startswith("On hold")
     assert (advice.action, advice.target, story.steps[-1].kind) == ("release", row.public_id, "held")
-    QueueEntry.objects.update(held_because=allowances.LIMIT)
-    assert "more was sent than is allowed" in told(cast.alice)[0]
     queue.release(row, actor=cast.alice.user)
     queue.retry(row, actor=cast.alice.user)
     queue.drop(row, actor=cast.alice.user)
@@ -202,3 +200,25 @@ def test_passed_on_to_the_outside(cast):
 )  # fmt: skip
 def test_says_what_did_it(name, said):
     assert words.via(name) == said
+
+
+def test_in_quarantine_and_out_of_it(cast, set_apart):
+    kept = set_apart(cast.bob, "it")
+    sentence, advice, story = told(cast.bob, "it")
+    assert sentence.startswith("In quarantine since ")
+    assert (advice.action, advice.target, story.subject) == ("unquarantine", kept.public_id, "Prize")
+    quarantine.release(kept, actor=cast.alice.user)
+    sentence, advice, _ = told(cast.bob, "it")
+    assert sentence.startswith("Delivered to the Inbox of bob@acme.test at ")
+    assert advice.action == ""
+    quarantine.discard(set_apart(cast.bob, "other"), actor=cast.alice.user)
+    assert told(cast.bob, "other")[0].startswith("Deleted from quarantine at ")
+
+
+@pytest.mark.parametrize(
+    ("why", "piece"), [("limit", "more was sent than is allowed"), ("stopped", "looks stolen"), ("", "until")]
+)
+def test_says_why_it_is_held(cast, send, why, piece):
+    send(cast.alice, "zoe@example.org")
+    QueueEntry.objects.update(state="held", held_because=why)
+    assert piece in told(cast.alice)[0]
