@@ -28,7 +28,7 @@ _LOOKS = {
     "refused": ("circle-x", "bad"), "submitted": ("send", "note"), "forwarded": ("forward", "note"),
     "attempted": ("route", "note"), "deferred": ("clock", "wait"), "relayed": ("circle-check", "ok"),
     "bounced": ("triangle-alert", "bad"), "dropped": ("trash-2", "bad"), "held": ("circle-pause", "wait"),
-    "released": ("refresh-cw", "note"), "retried": ("refresh-cw", "note"),
+    "discarded": ("trash-2", "bad"), "released": ("refresh-cw", "note"), "retried": ("refresh-cw", "note"),
     "quarantined": ("shield-alert", "wait"), "read": ("mail-open", "note"), "moved": ("folder", "note"),
     "copied": ("copy", "note"), "marked": ("trash-2", "note"), "deleted": ("trash-2", "note"),
     "fetched": ("download", "note"), "exported": ("download", "note"),

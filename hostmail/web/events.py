@@ -31,6 +31,8 @@ SENTENCES = {
     "dropped": (gettext_noop("Mail to %(recipient)s was taken out of the queue"), "trash-2", "bad"),
     "fetched": (gettext_noop("A mail program fetched mail by POP3"), "download", "note"),
     "deleted": (gettext_noop("A mail program deleted mail"), "trash-2", "note"),
+    "quarantined": (gettext_noop("Mail from %(sender)s for %(recipient)s is quarantined"), "shield", "wait"),
+    "discarded": (gettext_noop("Mail was deleted from the quarantine of %(recipient)s"), "trash-2", "note"),
     "held": (gettext_noop("Mail to %(recipient)s is held back"), "circle-pause", "wait"),
     "released": (gettext_noop("Mail to %(recipient)s goes on"), "circle-check", "note"),
     "stopped": (gettext_noop("Sending was stopped: the mailbox looks stolen"), "triangle-alert", "bad"),

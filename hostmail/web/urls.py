@@ -14,6 +14,7 @@ from hostmail.web import (
     passwords,
     recovery,
     reports,
+    spam,
     suppressions,
     tokens,
     traces,
@@ -24,5 +25,6 @@ app_name = "web"
 urlpatterns = [
     *overview.routes, *domains.routes, *mailboxes.routes, *access.routes, *aliases.routes, *groups.routes,
     *members.routes, *events.routes, *audit.routes, *tokens.routes, *passwords.routes, *recovery.routes,
-    *suppressions.routes, *webhooks.routes, *traces.routes, *confirmations.routes, *reports.routes,
+    *suppressions.routes, *spam.routes, *webhooks.routes, *traces.routes, *confirmations.routes,
+    *reports.routes,
 ]  # fmt: skip

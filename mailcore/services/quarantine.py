@@ -124,7 +124,7 @@ def discard(entry: Quarantined, *, actor: User | None) -> None:
     """Delete it for good. Raises NotFound if somebody was faster."""
     with transaction.atomic():
         _take(entry)
-        _record_dropped(entry, "deleted")
+        _record_end(entry, "deleted")
         audit.record(actor, "quarantine.delete", entry.mailbox, data=_facts(entry))
 
 
@@ -139,7 +139,7 @@ def sweep() -> int:
                 _take(entry)
             except NotFound:
                 continue  # a person was faster
-            _record_dropped(entry, "expired")
+            _record_end(entry, "expired")
             gone += 1
     return gone
 
@@ -151,9 +151,9 @@ def _take(entry: Quarantined) -> None:
     closing.drop_contents([entry.content_id])
 
 
-def _record_dropped(entry: Quarantined, how: str) -> None:
+def _record_end(entry: Quarantined, how: str) -> None:
     events.record(
-        "dropped",
+        "discarded",
         tenant_id=entry.tenant_id,
         mailbox_id=entry.mailbox_id,
         trace=entry.trace,

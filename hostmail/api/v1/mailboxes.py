@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hostmail.api.base import Shows, Strict
+from hostmail.api.v1.spam import OfMailbox
 from mailcore.errors import NotAllowedNow
 from mailcore.imap.wire import withheld
 from mailcore.models import Access, Address, Mailbox, Membership, Rights
@@ -107,7 +108,7 @@ class PersonGiven(Strict):
     )
 
 
-class Mailboxes(Shows):
+class Mailboxes(OfMailbox, Shows):
     """Mailboxes of your organisations."""
 
     serializer_class = MailboxShown

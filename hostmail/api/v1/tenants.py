@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hostmail.api.base import Shows, Strict
+from hostmail.api.v1.spam import OfTenant
 from mailcore.models import Membership, Tenant
 from mailcore.services import tenants
 
@@ -25,7 +26,7 @@ class TenantChanged(Strict):
     name = serializers.CharField(max_length=120)
 
 
-class Tenants(Shows):
+class Tenants(OfTenant, Shows):
     """Organisations."""
 
     serializer_class = TenantShown

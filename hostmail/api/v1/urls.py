@@ -11,6 +11,7 @@ from hostmail.api.v1 import (
     groups,
     mailboxes,
     queue,
+    spam,
     submissions,
     suppressions,
     tenants,
@@ -32,6 +33,7 @@ for _name, _view in (
     ("traces", traces.Traces),
     ("submissions", submissions.Submissions),
     ("webhooks", webhooks.Webhooks),
+    ("quarantine", spam.Quarantine),
     ("suppressions", suppressions.Suppressions),
 ):
     router.register(_name, _view, basename=f"api-{_name}")

@@ -22,7 +22,7 @@ _STATES = {
     "refused": "refused", "forwarded": "sending", "relayed": "relayed",
     "deferred": "waiting", "bounced": "bounced",
     "dropped": "dropped", "held": "held", "released": "waiting", "retried": "waiting",
-    "quarantined": "quarantined",
+    "quarantined": "quarantined", "discarded": "dropped",
 }  # fmt: skip
 _LIVE = {QueueEntry.State.WAITING: "waiting", QueueEntry.State.HELD: "held"}
 FINAL = frozenset({"delivered", "refused", "relayed", "bounced", "dropped"})

@@ -100,6 +100,8 @@ def sentence(story: Story, one: Outcome) -> str:
         return _("Waiting: %(host)s says %(reply)s; next try %(next)s.") % names
     if one.state == "waiting" and names["reply"]:
         return _("Waiting: %(reply)s; next try %(next)s.") % names
+    if one.state == "dropped" and one.data.get("quarantine"):
+        return _("Deleted from quarantine at %(at)s; %(who)s does not get it.") % names
     return _SENTENCES[one.state]() % names
 
 
@@ -262,6 +264,7 @@ LINES = {
     "bounced": lambda: _("Given up for %(who)s"),
     "complained": lambda: _("Called spam by whoever reads %(who)s"),
     "dropped": lambda: _("Taken out of the queue for %(who)s"),
+    "discarded": lambda: _("Deleted from the quarantine of %(who)s"),
     "held": lambda: _("Put on hold for %(who)s"),
     "released": lambda: _("Released for %(who)s"),
     "retried": lambda: _("Asked to be tried at once for %(who)s"),

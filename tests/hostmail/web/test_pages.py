@@ -49,10 +49,21 @@ def pages(cast) -> list[str]:
         *(page(f"domain{name}", domain) for name in ("", "_zone", "_remove")),
         *(
             page(f"mailbox{name}", box)
-            for name in ("", "_quota", "_name", "_password", "_suspend", "_remove")
+            for name in ("", "_quota", "_name", "_password", "_suspend", "_remove", "_spam")
         ),
         *(page(f"alias{name}", alias.public_id) for name in ("", "_remove")),
-        *(page(name) for name in ("groups", "group_add", "suppressions", "suppression_add", "webhooks")),
+        *(
+            page(name)
+            for name in (
+                "groups",
+                "group_add",
+                "suppressions",
+                "suppression_add",
+                "webhooks",
+                "quarantine",
+                "spam",
+            )
+        ),
         *(page(f"group{name}", group.public_id) for name in ("", "_remove")),
     ]
 

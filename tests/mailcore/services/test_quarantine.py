@@ -93,10 +93,10 @@ def test_deletes_for_good(kept):
     quarantine.discard(kept, actor=None)
     assert not Quarantined.objects.exists()
     assert not Content.objects.exists()
-    assert Event.objects.get(kind="dropped").data["quarantine"] == "deleted"
+    assert Event.objects.get(kind="discarded").data["quarantine"] == "deleted"
     with pytest.raises(NotFound):
         quarantine.discard(kept, actor=None)
-    assert Event.objects.filter(kind="dropped").count() == 1
+    assert Event.objects.filter(kind="discarded").count() == 1
 
 
 def test_ends_by_itself(kept, monkeypatch):
@@ -105,7 +105,7 @@ def test_ends_by_itself(kept, monkeypatch):
     monkeypatch.setattr(clock, "now", lambda: later)
     assert quarantine.sweep() == 1
     assert not Content.objects.exists()
-    assert Event.objects.get(kind="dropped").data["quarantine"] == "expired"
+    assert Event.objects.get(kind="discarded").data["quarantine"] == "expired"
 
 
 def test_is_left_alone_by_the_sweep_of_contents(kept, monkeypatch):
