@@ -7,7 +7,7 @@ to the next host, and are decoded where a report shows them. BODY is read here w
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from mailcore import limits
@@ -22,8 +22,10 @@ _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")  # RFC 3461 §4
 _KINDS: Final = ("SUCCESS", "FAILURE", "DELAY")
 
 
-def take(arg: str, names: Collection[str]) -> tuple[str, dict[str, str]]:
-    """arg without those parameters, and their checked values by name. Raises BadParameter."""
+def take(
+    arg: str, names: Collection[str], check: Callable[[str, str], str] | None = None
+) -> tuple[str, dict[str, str]]:
+    """arg without those parameters, and their values by name, as check gives them. Raises BadParameter."""
     match = _PARTS.match(arg)
     if match is None:
         return arg, {}
@@ -36,8 +38,8 @@ def take(arg: str, names: Collection[str]) -> tuple[str, dict[str, str]]:
             others.append(word)
             continue
         if name in found or not equals:
-            raise BadParameter(f"{name} stands once, with a value (RFC 3461)")
-        found[name] = _checked(name, value)
+            raise BadParameter(f"{name} stands once, with a value")
+        found[name] = (check or _checked)(name, value)
     return match[1] + " ".join(others) if found else arg, found
 
 

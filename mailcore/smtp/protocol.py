@@ -23,8 +23,9 @@ from django.conf import settings
 from mailcore import limits
 from mailcore.errors import BadSequence, Busy, MailError, MessageTooBig, Unexpected
 from mailcore.message import binary
+from mailcore.outside import clock
 from mailcore.services.logins import network_key
-from mailcore.smtp import dsn
+from mailcore.smtp import dsn, release
 from mailcore.smtp.chunks import Chunks, Hopeless
 from mailcore.smtp.data import Data
 from mailcore.smtp.reader import CommandReader
@@ -242,7 +243,7 @@ class Protocol(SMTP):
             "ENHANCEDSTATUSCODES",
         ]
         if self.is_submission:
-            words.append("DSN")
+            words += ["DSN", release.offer(clock.now())]
         if self.tls_context and not self.over_tls:
             words.append("STARTTLS")
         if mechanisms := self.offered_mechanisms():

@@ -7,6 +7,7 @@ nobody signs in over a line that others can read.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import re
 from base64 import b64encode
 from dataclasses import replace
@@ -25,10 +26,10 @@ from mailcore.errors import (
 )
 from mailcore.message.address import parse_path
 from mailcore.models import Submission
-from mailcore.outside import reach, tls
+from mailcore.outside import clock, reach, tls
 from mailcore.services import doors, mailboxes, outbound, queue
 from mailcore.services.messages import Unit
-from mailcore.smtp import dsn
+from mailcore.smtp import dsn, release
 from mailcore.smtp.mx import protocol_word
 from mailcore.smtp.protocol import Protocol, Sessions
 
@@ -60,6 +61,8 @@ class SubmissionProtocol(Protocol):
         # What MAIL and the present RCPT say of reports (RFC 3461).
         self.mail_dsn: dict[str, str] = {}
         self.wish = queue.NO_WISH
+        # When MAIL says that it shall leave (RFC 4865).
+        self.hold_until: dt.datetime | None = None
         super().__init__(sessions, over_tls=over_tls, loop=loop)
         self._auth_required = True
         self.command_size_limits["AUTH"] = limits.SMTP_AUTH_OCTETS
@@ -180,9 +183,10 @@ class SubmissionProtocol(Protocol):
 
     async def smtp_MAIL(self, arg: str | None) -> None:
         arg = None if arg is None else _AUTH_PARAMETER.sub("", arg)
-        self.mail_dsn = {}
+        self.mail_dsn, self.hold_until = {}, None
         if arg and "=" in arg and self._is_extended():
             arg, self.mail_dsn = dsn.take(arg, dsn.MAIL)
+            arg, self.hold_until = release.take(arg, clock.now())
         await super().smtp_MAIL(arg)
 
     async def smtp_RCPT(self, arg: str | None) -> None:
@@ -215,6 +219,7 @@ class SubmissionProtocol(Protocol):
             smtputf8=envelope.smtp_utf8,
             ret=self.mail_dsn.get("RET", ""),
             envid=self.mail_dsn.get("ENVID", ""),
+            hold_until=self.hold_until,
         )
         # aiosmtpd asks "is there a sender?" by truth: the null path keeps its brackets here.
         envelope.mail_from = address

@@ -9,6 +9,7 @@ import pytest
 
 from mailcore import limits
 from mailcore.models import Event, Message, QueueEntry, Submission
+from mailcore.outside import clock
 from mailcore.services import mailboxes, messages, tenants
 from tests.cast import Cast, make_domain
 from tests.fakes import MemoryWorker
@@ -316,3 +317,20 @@ def test_keeps_which_reports_a_sender_wants(alice, settings):
     assert (first.dsn_ret, first.dsn_envid, second.dsn_ret, second.dsn_envid) == ("FULL", "e+2B1", "", "")
     wishes = list(QueueEntry.objects.order_by("pk").values_list("dsn_notify", "dsn_orcpt"))
     assert wishes == [("SUCCESS,DELAY", "rfc822;Bob@example.org"), ("", "")]
+
+
+def test_keeps_a_mail_until_the_moment_that_mail_names(alice, settings):
+    with connect(settings) as smtp:
+        smtp.starttls(context=LAX)
+        smtp.login(alice.address, alice.password)
+        smtp.ehlo("laptop.home")
+        assert smtp.esmtp_features["futurerelease"].split()[0] == "2592000"
+        assert smtp.mail(alice.address, ["HOLDFOR=2592001"])[0] == 501
+        before = clock.now()
+        smtp.sendmail(alice.address, ["bob@example.org", alice.address], RAW, mail_options=["HOLDFOR=3600"])
+        smtp.sendmail(alice.address, ["eve@example.org"], RAW)
+    held, plain = Submission.objects.order_by("pk")
+    assert 3600 <= (held.hold_until - before).total_seconds() < 3660
+    assert plain.hold_until is None
+    states = dict(QueueEntry.objects.filter(submission=held).values_list("recipient", "state"))
+    assert states == {"bob@example.org": "waiting", alice.address: "held"}
