@@ -8,7 +8,7 @@ that has the folder and NONE (§6). Compares values; commands/notify.py reads th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mailcore.imap.wire.notify_arguments import SELECTED
@@ -140,6 +140,35 @@ class Watch:
                 if folder.may_read and self._wants(now, "MAILBOXMETADATACHANGE", folder):
                     news.metadata[folder.name] = entries
         return news
+
+    # --- what the client itself did, which it need not be told (§5): then it knows that already
+
+    def made(self, folder_id: int, folder: Known) -> None:
+        self.world = replace(self.world, folders={**self.world.folders, folder_id: folder})
+
+    def removed(self, folder_id: int) -> None:
+        left = {pk: folder for pk, folder in self.world.folders.items() if pk != folder_id}
+        self.world = replace(self.world, folders=left)
+
+    def renamed(self, source: str, target: str) -> None:
+        """The folder and all below it. INBOX stays, whatever came of its messages (RFC 9051 §6.3.6)."""
+        if source == "INBOX":
+            return
+        folders = dict(self.world.folders)
+        for pk, folder in folders.items():
+            if _is_below(folder.name, source, is_deep=True):
+                folders[pk] = replace(folder, name=target + folder.name[len(source) :])
+        self.world = replace(self.world, folders=folders)
+
+    def subscribed(self, name: str, *, is_so: bool) -> None:
+        names = self.world.subscribed | {name} if is_so else self.world.subscribed - {name}
+        self.world = replace(self.world, subscribed=names)
+
+    def noted(self, folder_id: int, entries: Mapping[str, int | None]) -> None:
+        """These entries of metadata stand for other values now, None for none."""
+        kept = {**self.world.metadata.get(folder_id, {}), **entries}
+        values = {entry: value for entry, value in kept.items() if value is not None}
+        self.world = replace(self.world, metadata={**self.world.metadata, folder_id: values})
 
     def _wants(self, world: World, event: str, folder: Known) -> bool:
         return self.wants(event, world, folder.name, is_own=folder.is_own)

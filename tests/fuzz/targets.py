@@ -25,6 +25,7 @@ IMAP_COMMANDS = [
     b"a SELECT INBOX\r\nb UID FETCH 1:*,7 (FLAGS BODY.PEEK[HEADER.FIELDS (From To)]<0.100>)\r\n",
     b'a SEARCH CHARSET UTF-8 OR (NOT SUBJECT "x" UNSEEN) SINCE 1-Jan-2026 UID 1:3,5:*\r\n',
     b"a APPEND Sent (\\Seen $Junk) \"24-Nov-2026 10:00:00 +0100\" {5+}\r\nHello\r\n",
+    b"a NOTIFY SET STATUS (SELECTED (MessageNew (UID) MessageExpunge)) (subtree (a \"b\") NONE)\r\n",
     b"a STORE 1:4294967295 +FLAGS.SILENT (\\Deleted key)\r\na UID EXPUNGE 3\r\na COPY 2,4:7 &AGE-b\r\n",
     b'a LIST (SPECIAL-USE) "" (INBOX% "*") RETURN (CHILDREN)\r\na STATUS x (MESSAGES UIDNEXT)\r\n',
     b"a AUTHENTICATE PLAIN AGpvZQBwdw==\r\na IDLE\r\nDONE\r\na ID (\"name\" NIL)\r\n",

@@ -36,5 +36,8 @@ def set_metadata(session: Session, command: SetMetadata) -> Handler:
     needs = Right.READ | Right.WRITE if is_shared else Right.READ
     box, folder_id, _ = _place(session, command.folder, needs)
     metadata.change(box, session.user_id, folder_id, dict(command.entries))
+    if session.watch is not None:
+        values = {metadata.normalise(entry): value for entry, value in command.entries}
+        session.watch.noted(folder_id, {e: None if v is None else hash(v) for e, v in values.items()})
     return Done("SETMETADATA completed")
     yield b""

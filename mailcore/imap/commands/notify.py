@@ -1,8 +1,9 @@
 """NOTIFY: hearing of things without asking (RFC 5465). And what is told then, with and without IDLE.
 
 What is of the selected folder comes by session.poll, which knows what this client wants of it; the rest is
-told by others(). Both look at what is, not at what happened. What the client did itself is told as well, but
-for the FETCH answers of what it put into the selected folder (§5 and §5.2 say SHOULD).
+told by others(). Both look at what is, not at what happened. What the client itself did to names,
+subscriptions and metadata it is not told, nor what is in a message that it put into the selected folder (§5,
+§5.2); but it is told how many messages are where it put one.
 """
 
 from __future__ import annotations
@@ -86,31 +87,32 @@ def _normalised(group: EventGroup) -> EventGroup:
 def _look(session: Session, watch: Watch) -> dict[int, FolderState]:
     """See what there is; the folders that may be looked up, by id. watch.world is what there was before."""
     states: dict[int, FolderState] = {}
-    known: dict[int, Known] = {}
+    found: dict[int, Known] = {}
     if session.who.most & Right.LOOKUP:
         may_read = bool(session.who.most & Right.READ)
         for state in messages.folder_rows(session.mailbox_id):
             states[state.folder_id] = state
-            known[state.folder_id] = _known(state, is_own=True, may_read=may_read)
+            found[state.folder_id] = known(state, is_own=True, may_read=may_read)
     mailbox_ids = {session.mailbox_id}
     for one in session.others(anew=True) if watch.goes_abroad else ():
         mailbox_ids.add(one.state.mailbox_id)
         states[one.state.folder_id] = one.state
         may_read = bool(one.rights & Right.READ)
-        known[one.state.folder_id] = _known(one.state, is_own=False, may_read=may_read)
+        found[one.state.folder_id] = known(one.state, is_own=False, may_read=may_read)
     values: dict[int, dict[str, int]] = {}
     if watch.asks("MAILBOXMETADATACHANGE", "SERVERMETADATACHANGE"):
         for mailbox_id in mailbox_ids:
             for folder_id, entries in metadata.values(mailbox_id, session.user_id).items():
-                if folder_id in known or (not folder_id and mailbox_id == session.mailbox_id):
+                if folder_id in found or (not folder_id and mailbox_id == session.mailbox_id):
                     values[folder_id] = {entry: hash(value) for entry, value in entries.items()}
     watch.world = World(
-        known, frozenset(folders.subscriptions(session.mailbox_id)), values, frozenset(mailbox_ids)
+        found, frozenset(folders.subscriptions(session.mailbox_id)), values, frozenset(mailbox_ids)
     )
     return states
 
 
-def _known(state: FolderState, *, is_own: bool, may_read: bool) -> Known:
+def known(state: FolderState, *, is_own: bool, may_read: bool) -> Known:
+    """What is told of a folder to who is not in it."""
     counters = (state.uidvalidity, state.uidnext, state.message_count, state.folder_modseq)
     return Known(state.name, is_own, may_read, *counters)
 

@@ -131,6 +131,26 @@ def test_tells_which_entries_changed():
     assert "" not in watch(("PERSONAL", (), ALL)).news(now, selected=0).metadata
 
 
+def test_need_not_be_told_what_the_client_did_itself():
+    one = watch(("PERSONAL", (), ALL | {"SERVERMETADATACHANGE"}))
+    one.made(4, Known("New", True, True, 7, 1, 0, 11))
+    one.removed(1)
+    one.renamed("Plans", "Deeds")
+    one.renamed("INBOX", "Old")
+    one.subscribed("New", is_so=True)
+    one.subscribed("INBOX", is_so=False)
+    one.noted(0, {"/private/x": 5, "/private/z": None})
+    now = World(
+        {2: replace(PLANS, name="Deeds/2026"), 3: THEIRS, 4: Known("New", True, True, 7, 1, 0, 11)},
+        frozenset({"New"}),
+        {0: {"/private/x": 5}, 2: {"/shared/y": 2}},
+    )
+    assert not one.news(now, selected=0)
+    # What somebody else made of it at once is told of what the client knows.
+    later = replace(now, folders={2: replace(PLANS, name="Gone/2026"), 3: THEIRS})
+    assert one.news(later, selected=0).listed == {"Gone/2026": "Deeds/2026", "New": ""}
+
+
 def test_knows_what_it_asks_of_the_selected_folder():
     one = watch(selected=COUNTED | {"FLAGCHANGE"})
     assert (one.is_listening, one.is_prompt, one.tells_flags, one.goes_abroad) == (True, True, True, False)

@@ -88,6 +88,20 @@ def test_tells_what_else_is_new_whether_idle_or_not(selected, other):
     assert heard(selected) == ""
 
 
+def test_says_nothing_of_what_the_client_did_itself(selected):
+    events = "MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange"
+    selected.say(f"NOTIFY SET (personal ({events}))")
+    for command in (
+        "CREATE New", "CREATE New/Below", "SUBSCRIBE New", "RENAME New Newer", "UNSUBSCRIBE New",
+        'SETMETADATA Newer (/private/comment "x")', 'SETMETADATA "" (/private/comment "x")',
+        'SETMETADATA "" (/PRIVATE/comment NIL)', "DELETE Newer/Below",
+    ):  # fmt: skip
+        assert "a OK" in selected.say(command), command
+        assert heard(selected) == "", command
+    selected.say("RENAME INBOX Old")
+    assert heard(selected) == '* LIST (\\HasNoChildren) "/" "Old"\r\n'
+
+
 def test_tells_of_the_folder_that_was_left(selected, other):
     selected.say(PERSONAL)
     selected.say("SELECT Drafts")
