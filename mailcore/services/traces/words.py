@@ -102,6 +102,8 @@ def sentence(story: Story, one: Outcome) -> str:
         return _("Waiting: %(reply)s; next try %(next)s.") % names
     if one.state == "dropped" and one.data.get("quarantine"):
         return _("Deleted from quarantine at %(at)s; %(who)s does not get it.") % names
+    if one.state == "bounced" and not one.data.get("host"):  # nobody was asked: DNS, or our own rules
+        return _("Not delivered to %(who)s at %(at)s: %(reply)s.") % names
     return _SENTENCES[one.state]() % names
 
 
@@ -243,7 +245,8 @@ def line(step: Step) -> str:
         "via": via(step.via),
         "host": step.data.get("host") or _("their server"),
     }
-    template = LINES.get(step.kind)
+    is_lost = step.kind == "attempted" and not step.data.get("host")
+    template = LINES.get("lost" if is_lost else step.kind)
     if step.kind == "submitted" and not step.recipient:
         count = step.data.get("recipient_count") or 0
         names["who"] = ngettext("%d recipient", "%d recipients", count) % count
@@ -259,6 +262,7 @@ LINES = {
     "accepted": lambda: _("Mail from %(sender)s for %(who)s accepted"),
     "forwarded": lambda: _("Passed on to %(who)s"),
     "attempted": lambda: _("%(host)s tried for %(who)s"),
+    "lost": lambda: _("No way found for %(who)s"),  # an attempt that came to no host
     "deferred": lambda: _("Put off for %(who)s"),
     "relayed": lambda: _("Taken by %(host)s for %(who)s"),
     "bounced": lambda: _("Given up for %(who)s"),

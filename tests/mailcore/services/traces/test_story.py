@@ -3,9 +3,20 @@
 import pytest
 
 from mailcore import limits
+from mailcore.errors import NoSuchName
 from mailcore.message.flags import SEEN
 from mailcore.models import QueueEntry, Submission, Suppression
-from mailcore.services import addresses, events, folders, inbound, messages, quarantine, queue, traces
+from mailcore.services import (
+    addresses,
+    events,
+    folders,
+    inbound,
+    messages,
+    outbound,
+    quarantine,
+    queue,
+    traces,
+)
 from mailcore.services.inbound import Transaction, accept_recipient
 from mailcore.services.traces import words
 
@@ -138,6 +149,15 @@ def test_bounced_and_suppressed(cast, send, settle):
     assert "Report about it delivered to alice@acme.test" in [words.line(step) for step in story.steps]
     Suppression.objects.all().delete()
     assert "slip of the pen" in told(cast.alice)[1].text
+
+
+def test_no_host_is_said_to_have_spoken_where_there_was_none(cast, send):
+    entries = send(cast.alice, "zoe@example.org")
+    outbound.settle("me", outbound.refused(entries, NoSuchName("example.org does not exist")))
+    sentence, _, story = told(cast.alice)
+    at = words.clock_time(story.outcomes[0].at)
+    assert sentence == f"Not delivered to zoe@example.org at {at}: “example.org does not exist”."
+    assert "No way found for zoe@example.org" in [words.line(step) for step in story.steps]
 
 
 @pytest.mark.parametrize(
