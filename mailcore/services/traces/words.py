@@ -100,8 +100,6 @@ def sentence(story: Story, one: Outcome) -> str:
         return _("Waiting: %(host)s says %(reply)s; next try %(next)s.") % names
     if one.state == "waiting" and names["reply"]:
         return _("Waiting: %(reply)s; next try %(next)s.") % names
-    if one.state == "dropped" and one.data.get("quarantine"):
-        return _("Deleted from quarantine at %(at)s; %(who)s does not get it.") % names
     if one.state == "bounced" and not one.data.get("host"):  # nobody was asked: DNS, or our own rules
         return _("Not delivered to %(who)s at %(at)s: %(reply)s.") % names
     return _SENTENCES[one.state]() % names
