@@ -55,6 +55,7 @@ SENTENCES = {
     "domain.add": gettext_noop("%(who)s added the domain %(what)s"),
     "domain.alias": gettext_noop("%(who)s changed whose alias %(what)s is"),
     "domain.dmarc_policy": gettext_noop("%(who)s changed what becomes of forged mail for %(what)s"),
+    "domain.newcomers": gettext_noop("%(who)s changed how %(what)s meets new senders"),
     "domain.new_key_signs": gettext_noop("The new key of %(what)s signs from now on"),
     "domain.remove": gettext_noop("%(who)s removed the domain %(what)s"),
     "domain.resume": gettext_noop("%(who)s let the domain %(what)s work again"),

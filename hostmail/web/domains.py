@@ -37,6 +37,16 @@ class ForgeryForm(forms.Form):
     )  # fmt: skip
 
 
+class NewcomersForm(forms.Form):
+    choice = forms.ChoiceField(
+        label=gettext_lazy("Mail of new senders"), choices=Domain.Newcomers.choices,
+        help_text=gettext_lazy(
+            "Programs that send spam seldom wait and seldom come again. The first mail of somebody is late by"
+            " some seconds, or by some minutes; all that follows is not."
+        ),
+    )  # fmt: skip
+
+
 def _domain(request: HttpRequest, tenant: Tenant, public_id: str) -> Domain:
     mine = Domain.objects.visible_to(place.person(request)).filter(tenant=tenant)
     return get_object_or_404(mine, public_id=public_id)
@@ -121,6 +131,19 @@ def forgery(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpRespons
 
 
 @place.for_admins
+def newcomers(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    """How mail of who never wrote before is met."""
+    domain = _domain(request, tenant, public_id)
+    form = NewcomersForm(request.POST or None, initial={"choice": domain.newcomers})
+    if request.method == "POST" and form.is_valid():
+        domains.set_newcomers(domain, form.cleaned_data["choice"], actor=place.person(request))
+        messages.success(request, _("The choice for %(name)s is saved.") % {"name": domain.name})
+        return redirect("web:domain", tenant.slug, domain.public_id)
+    back = reverse("web:domain", args=[tenant.slug, domain.public_id])
+    return place.form_page(request, tenant, form, title=_("New senders"), label=_("Save"), back=back)
+
+
+@place.for_admins
 def remove(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
     domain = _domain(request, tenant, public_id)
     error = ""
@@ -146,5 +169,6 @@ routes = [
     path("o/<slug:slug>/domains/<slug:public_id>/check/", check, name="domain_check"),
     path("o/<slug:slug>/domains/<slug:public_id>/zone/", zone, name="domain_zone"),
     path("o/<slug:slug>/domains/<slug:public_id>/forgery/", forgery, name="domain_forgery"),
+    path("o/<slug:slug>/domains/<slug:public_id>/newcomers/", newcomers, name="domain_newcomers"),
     path("o/<slug:slug>/domains/<slug:public_id>/remove/", remove, name="domain_remove"),
 ]

@@ -56,6 +56,7 @@ from mailcore.errors.grammar import (
 from mailcore.errors.later import (
     Busy,
     DiskFull,
+    Greylisted,
     TooFast,
     TooManyConnections,
     TooManyGuesses,
@@ -116,6 +117,7 @@ __all__ = [
     "FolderLost",
     "FolderProtected",
     "Forbidden",
+    "Greylisted",
     "LoginFailed",
     "LoginThrottled",
     "LoginTooWeak",

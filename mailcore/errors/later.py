@@ -60,6 +60,14 @@ class TooMuchMail(TooFast):
     text = "Too much mail from your network this hour, please try again later"
 
 
+class Greylisted(TooFast):
+    """Nobody of that name wrote from there before, and the domain wants to be asked twice. (RFC 6647)"""
+
+    code = "greylisted"
+    smtp = (451, "4.7.1")
+    text = "We have not met before, please try again in a few minutes"
+
+
 class DiskFull(TryLater):
     """No room on our side. (RFC 3463 §3.4 X.3.1)"""
 

@@ -35,6 +35,11 @@ class Domain(models.Model):
         JUNK = "junk", _("never refuse, file in Junk")
         IGNORE = "ignore", _("file as any other mail")
 
+    class Newcomers(models.TextChoices):
+        OFF = "off", _("take it at once")
+        DELAY = "delay", _("let them wait for our answer")
+        GREYLIST = "greylist", _("ask them to try again in some minutes")
+
     class STSMode(models.TextChoices):
         NONE = "none", _("no demands")
         TESTING = "testing", _("report what fails, take it all the same")
@@ -60,6 +65,10 @@ class Domain(models.Model):
     # What becomes of mail to this domain that fails DMARC where its sender's domain asks for something.
     dmarc_policy = models.CharField(
         max_length=8, choices=DMARCPolicy.choices, default=DMARCPolicy.OBEY, db_default=DMARCPolicy.OBEY
+    )
+    # What becomes of mail of somebody who never wrote before (RFC 6647).
+    newcomers = models.CharField(
+        max_length=8, choices=Newcomers.choices, default=Newcomers.OFF, db_default=Newcomers.OFF
     )
     # What we say in its name to hosts that ask for its MTA-STS policy (RFC 8461).
     sts_mode = models.CharField(

@@ -137,6 +137,16 @@ def set_dmarc_policy(domain: Domain, policy: str, *, actor: User | None) -> None
     domain.refresh_from_db(fields=["dmarc_policy"])
 
 
+def set_newcomers(domain: Domain, choice: str, *, actor: User | None) -> None:
+    """Choose how mail of who never wrote before is met: off, delay or greylist. Raises BadValue."""
+    if choice not in Domain.Newcomers.values:
+        raise BadValue("The choices are off, delay and greylist")
+    with races.change():
+        Domain.objects.filter(pk=domain.pk).update(newcomers=choice)
+        audit.record(actor, "domain.newcomers", domain, data={"choice": choice})
+    domain.refresh_from_db(fields=["newcomers"])
+
+
 def suspend(domain: Domain, *, actor: User | None) -> None:
     """Defer mail for a proven domain, and send none from it. Staff only. Raises Forbidden, NotAllowedNow."""
     _set_state(domain, Domain.State.VERIFIED, Domain.State.SUSPENDED, "domain.suspend", actor)

@@ -14,7 +14,7 @@ from django.conf import settings
 from mailcore import limits
 from mailcore.errors import BadAddress, MailError, NoSuchAddress, TooManyRecipients
 from mailcore.message.address import parse_path
-from mailcore.services import inbound, mail_log, messages, senders, strangers
+from mailcore.services import inbound, mail_log, messages, newcomers, senders, strangers
 from mailcore.smtp.data import refuse_bare_line_ends
 from mailcore.smtp.protocol import Protocol, Sessions
 from mailcore.smtp.verify import verify
@@ -37,6 +37,7 @@ class MX(Protocol):
         self.is_counted = False  # a host outside, of which services.strangers keeps count
         self.is_known = False  # and of which something good came lately
         self.guesses = 0
+        self.newcomers: list[tuple[str, str, str]] = []  # of this transaction, whom a domain lets wait
         super().__init__(sessions, over_tls=False, loop=loop)
 
     async def meet(self) -> None:
@@ -73,6 +74,27 @@ class MX(Protocol):
             await self.hang_up(_EARLY)
         await super().smtp_EHLO(hostname)
 
+    async def _meet_newcomer(self, recipient: inbound.Recipient) -> None:
+        """As its domain wants. Raises Greylisted."""
+        assert self.transaction is not None
+        boxes = [hop.mailbox_id for hop in recipient.route.hops]
+        triplet = self.peer_address, self.transaction.reverse_path, recipient.address
+        how = await self.maild.look(newcomers.choice, recipient.address, boxes, triplet[1])
+        if how == newcomers.GREYLIST:
+            await self._count(newcomers.greet, *triplet)
+        elif how == newcomers.DELAY and not await self._count(newcomers.has_met, *triplet):
+            self.newcomers.append(triplet)
+
+    async def _wait_for_newcomers(self, octets: int) -> None:
+        """Hold the reply. Who hangs up meanwhile ends this task, and has delivered nothing."""
+        self.sessions.octets += octets
+        try:
+            await asyncio.sleep(limits.NEWCOMER_DELAY_SECONDS)
+        finally:
+            self.sessions.octets -= octets
+        for triplet in self.newcomers:
+            await self._count(newcomers.meet, *triplet)
+
     async def _slow_down(self) -> None:
         """The more addresses somebody asks for that are none, the longer each answer takes."""
         self.guesses += 1
@@ -88,6 +110,7 @@ class MX(Protocol):
     def _set_post_data_state(self) -> None:
         super()._set_post_data_state()
         self.transaction = None
+        self.newcomers = []
 
     async def smtp_AUTH(self, arg: str) -> None:
         await self.push("503 5.5.1 No authentication here; send your own mail to the submission port")
@@ -122,6 +145,8 @@ class MX(Protocol):
             raise TooManyRecipients
         try:
             accepted = await self.maild.look(inbound.accept_recipient, self.transaction, address)
+            if self.is_counted and not self.is_known and accepted.sent is None:
+                await self._meet_newcomer(accepted)
         except MailError as error:
             mail_log.rejected(
                 self.peer_address, error.smtp_reply(), sender=self.transaction.reverse_path,
@@ -148,6 +173,8 @@ class MX(Protocol):
                 await verify(self.maild, self.transaction, raw)
             finally:
                 self.sessions.octets -= len(raw)
+        if self.newcomers:
+            await self._wait_for_newcomers(len(raw))
         # A small report may unpack to a large one.
         octets = limits.LOOP_OCTETS + 1 if self.transaction.is_report else len(lines)
         reply = await drive(self.maild, inbound.receive(self.transaction, lines), octets)

@@ -65,6 +65,7 @@ class DomainShown(serializers.ModelSerializer[Domain]):
             "tenant",
             "state",
             "dmarc_policy",
+            "newcomers",
             "verified_at",
             "checked_at",
             "check_at",
@@ -87,7 +88,13 @@ class DomainAdded(Strict):
 class DomainChanged(Strict):
     dmarc_policy = serializers.ChoiceField(
         Domain.DMARCPolicy.choices,
+        required=False,
         help_text="What becomes of mail to the domain that fails DMARC, when its sender asks for something",
+    )
+    newcomers = serializers.ChoiceField(
+        Domain.Newcomers.choices,
+        required=False,
+        help_text="How mail of senders who never wrote before is met; `greylist` asks them to come again",
     )
 
 
@@ -108,7 +115,11 @@ class Domains(Shows):
     @extend_schema(request=DomainChanged, responses={200: DomainShown})
     def partial_update(self, request: Request, public_id: str) -> Response:
         domain: Domain = self.get_object()
-        domains.set_dmarc_policy(domain, self.valid(DomainChanged)["dmarc_policy"], actor=self.person)
+        asked = self.valid(DomainChanged)
+        if "dmarc_policy" in asked:
+            domains.set_dmarc_policy(domain, asked["dmarc_policy"], actor=self.person)
+        if "newcomers" in asked:
+            domains.set_newcomers(domain, asked["newcomers"], actor=self.person)
         return self.answer(domain)
 
     @extend_schema(responses={204: None})

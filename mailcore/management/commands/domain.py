@@ -18,7 +18,7 @@ from mailcore.services import domains
 
 
 class Command(Tool):
-    help = "Domains: add, list, records, check, dmarc, rotate-key, remove."
+    help = "Domains: add, list, records, check, dmarc, newcomers, rotate-key, remove."
 
     def actions(self) -> Sequence[Action]:
         name = argument("name", help="the domain")
@@ -41,6 +41,10 @@ class Command(Tool):
             Action(
                 "dmarc", self.dmarc, "Choose what becomes of mail that fails DMARC.",
                 (name, argument("policy", choices=Domain.DMARCPolicy.values), tenant),
+            ),
+            Action(
+                "newcomers", self.newcomers, "Choose how mail of who never wrote before is met.",
+                (name, argument("choice", choices=Domain.Newcomers.values), tenant),
             ),
             Action("rotate-key", self.rotate_key, "Make new DKIM keys.", (name, tenant)),
             Action(
@@ -125,6 +129,14 @@ class Command(Tool):
         self.say(
             f"Mail to {domain.name} that fails DMARC: {domain.get_dmarc_policy_display()}",
             name=domain.name, policy=domain.dmarc_policy,
+        )  # fmt: skip
+
+    def newcomers(self, options: Options) -> None:
+        domain = self._find(options)
+        domains.set_newcomers(domain, options["choice"], actor=None)
+        self.say(
+            f"Mail of new senders to {domain.name}: {domain.get_newcomers_display()}",
+            name=domain.name, choice=domain.newcomers,
         )  # fmt: skip
 
     def rotate_key(self, options: Options) -> None:

@@ -80,6 +80,9 @@ def test_makes_shows_checks_and_removes_a_domain(alice, cast):
     assert made["dmarc_policy"] == "obey"
     assert alice("patch", path, {"dmarc_policy": "junk"}, 200)["dmarc_policy"] == "junk"
     assert alice("patch", path, {"dmarc_policy": "maybe"}, 400)["errors"].keys() == {"dmarc_policy"}
+    changed = alice("patch", path, {"newcomers": "delay"}, 200)
+    assert (changed["newcomers"], changed["dmarc_policy"]) == ("delay", "junk")
+    assert alice("patch", path, {"newcomers": "maybe"}, 400)["errors"].keys() == {"newcomers"}
     zone = alice("get", f"{path}zone/", status=200)
     assert b"IN\tMX" in zone.content
     alice("delete", path, status=204)

@@ -117,6 +117,11 @@ def test_a_domain_is_added_checked_and_removed(cast, alice):
     assert alice.post(page("domain_forgery", domain.public_id), {"policy": "ignore"}).status_code == 302
     domain.refresh_from_db()
     assert domain.dmarc_policy == "ignore"
+    assert b'value="off" selected' in alice.get(page("domain_newcomers", domain.public_id)).content
+    assert alice.post(page("domain_newcomers", domain.public_id), {"choice": "maybe"}).status_code == 422
+    assert alice.post(page("domain_newcomers", domain.public_id), {"choice": "greylist"}).status_code == 302
+    domain.refresh_from_db()
+    assert domain.newcomers == "greylist"
     zone = alice.get(page("domain_zone", domain.public_id))
     assert "attachment" in zone.headers["Content-Disposition"]
     assert domain.token.encode() in zone.content

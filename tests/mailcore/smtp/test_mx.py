@@ -1,15 +1,19 @@
 """How the MX treats hosts that it does not know. Everybody here is on loopback, and a stranger."""
 
+import asyncio
 import smtplib
 import socket
+import threading
 
 import pytest
 
 from mailcore import limits
 from mailcore.models import Message
 from mailcore.outside import counters
-from mailcore.services import strangers
+from mailcore.services import domains, newcomers, strangers
+from mailcore.smtp.mx import MX
 from tests.cast import Cast
+from tests.fakes import FakeClock
 from tests.fakes.dns import FakeDNS
 
 RAW = b"From: Ann <ann@example.org>\r\nSubject: Hi\r\n\r\nbody\r\n"
@@ -107,3 +111,56 @@ def test_slows_down_and_shuts_out_who_guesses_at_addresses(alice, settings, monk
     assert heard.count(b"550 5.1.1 ") == 4
     assert heard.endswith(b"421 4.7.0 Too many recipients that do not exist, please try again in an hour\r\n")
     assert said(settings, b"").startswith(b"421 4.7.0 Too many recipients")
+
+
+# --- Newcomers ------------------------------------------------------------------------------------------
+
+
+def test_asks_a_newcomer_to_come_again(alice, settings):
+    domains.set_newcomers(alice.domain, "greylist", actor=None)
+    with FakeClock() as clock:
+        for seconds, code in ((0, 451), (10, 451), (200, 250), (1, 250)):
+            clock.advance(seconds=seconds)
+            assert code_of(settings, alice, "ann@nothing.example") == code
+        assert code_of(settings, alice, "ben@nothing.example") == 451
+    assert Message.objects.count() == 2
+
+
+def test_takes_mail_at_once_from_where_proven_mail_came(alice, settings):
+    deliver(settings, alice)
+    domains.set_newcomers(alice.domain, "greylist", actor=None)
+    assert code_of(settings, alice, "ben@nothing.example") == 250
+
+
+def test_holds_the_reply_to_a_newcomer(alice, settings, monkeypatch):
+    domains.set_newcomers(alice.domain, "delay", actor=None)
+    monkeypatch.setattr(limits, "NEWCOMER_DELAY_SECONDS", 3600)
+    held, wait = threading.Event(), MX._wait_for_newcomers
+
+    async def hold(mx, octets):
+        asyncio.get_running_loop().call_soon(held.set)  # when it sleeps
+        await wait(mx, octets)
+
+    monkeypatch.setattr(MX, "_wait_for_newcomers", hold)
+    mail = b"EHLO a\r\n", b"MAIL FROM:<a@nothing.example>\r\nRCPT TO:<%b>\r\n" % alice.address.encode()
+    with socket.create_connection(("127.0.0.1", settings.HOSTMAIL_SMTP_PORT), timeout=10) as client:
+        for piece in (*mail, b"DATA\r\n"):
+            client.recv(4096)
+            client.sendall(piece)
+        while not client.recv(4096).endswith(b"<CR><LF>.<CR><LF>\r\n"):
+            pass
+        client.sendall(b"Subject: x\r\n.\r\n")
+        assert held.wait(10)
+    assert not newcomers.has_met("127.0.0.1", "a@nothing.example", alice.address)
+    monkeypatch.setattr(limits, "NEWCOMER_DELAY_SECONDS", 0)
+    assert code_of(settings, alice, "a@nothing.example") == 250
+    assert newcomers.has_met("127.0.0.1", "a@nothing.example", alice.address)
+    assert Message.objects.count() == 1
+
+
+def code_of(settings, alice, sender: str) -> int:
+    with smtplib.SMTP("127.0.0.1", settings.HOSTMAIL_SMTP_PORT, local_hostname="mx.example.org") as client:
+        client.ehlo()
+        client.mail(sender)
+        code, _text = client.rcpt(alice.address)
+        return client.data(RAW)[0] if code == 250 else code
