@@ -77,7 +77,14 @@ from mailcore.errors.messages import (
     Rejected,
     UnknownCTE,
 )
-from mailcore.errors.outside import LookupFailed, NoMailAccepted, NoRecords, NoRoute, NoSuchName
+from mailcore.errors.outside import (
+    LookupFailed,
+    NoMailAccepted,
+    NoRecords,
+    NoRoute,
+    NoSuchName,
+    RelayAway,
+)
 from mailcore.errors.signing_in import (
     Forbidden,
     LoginFailed,
@@ -146,6 +153,7 @@ __all__ = [
     "ReadersOnly",
     "RefusedByAuthor",
     "Rejected",
+    "RelayAway",
     "SendingStopped",
     "StoreDown",
     "Suppressed",

@@ -44,3 +44,11 @@ class NoRoute(MailError):
     code = "no_route"
     smtp, http = (550, "5.4.4"), 400
     text = "No mail host of the domain can be reached"
+
+
+class RelayAway(TryLater):
+    """A smart host that cannot be found or used, or is not to be any more. (RFC 3463 §3.5 X.4.4)"""
+
+    code = "relay_away"
+    smtp, http = (451, "4.4.4"), 503
+    text = "The relay for this mail cannot be used now"

@@ -12,6 +12,7 @@ from mailcore.models.mailbox import ALL_RIGHTS, Access, AppPassword, Mailbox, Ri
 from mailcore.models.message import ExpungedMessage, Message, ThreadRef
 from mailcore.models.metadata import Metadata
 from mailcore.models.queue import Attempt, DeadDestination, QueueEntry
+from mailcore.models.relay import Relay
 from mailcore.models.report import DMARCCount, DMARCRow, OwedReport, Report, ReportKind, TLSRow
 from mailcore.models.search import SearchBlock, SearchMailbox, SearchPlane, SearchText
 from mailcore.models.sender_rule import SenderRule
@@ -59,6 +60,7 @@ __all__ = [
     "OwedReport",
     "Quarantined",
     "QueueEntry",
+    "Relay",
     "Report",
     "ReportKind",
     "Right",

@@ -121,6 +121,9 @@ class Attempt(models.Model):
     outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.RUNNING)
     host = models.CharField(max_length=255, blank=True)
     address = models.CharField(max_length=45, blank=True)
+    # The smart host it went by, as host:port, and the address of ours it left from, where either was chosen.
+    relay = models.CharField(max_length=260, blank=True, default="", db_default="")
+    own_address = models.CharField(max_length=45, blank=True, default="", db_default="")
     tls_version = models.CharField(max_length=16, blank=True)
     tls_cipher = models.CharField(max_length=64, blank=True)
     # verified, unverified, none; and what was demanded (later DANE, MTA-STS).

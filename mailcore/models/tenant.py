@@ -33,6 +33,8 @@ class Tenant(models.Model):
     # How long expunged messages can be brought back, and how long events are kept (RFC-free: our promise).
     retention_days = models.PositiveSmallIntegerField(default=30)
     event_days = models.PositiveSmallIntegerField(default=90)
+    # The group of HOSTMAIL_SOURCE_ADDRESSES its mail leaves from; "" for those without a name.
+    source_pool = models.CharField(max_length=32, blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = TenantQuerySet.as_manager()

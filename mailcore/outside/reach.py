@@ -62,6 +62,16 @@ def may_connect(address: str) -> bool:
     return settings.HOSTMAIL_PRIVATE_TARGETS == "allow" or is_public_address(address)
 
 
+def may_relay(address: str) -> bool:
+    """Whether a customer may have mail handed to an address: to nothing on our own machine or network.
+
+    HOSTMAIL_PRIVATE_TARGETS=allow lets it be any.
+    """
+    if settings.HOSTMAIL_PRIVATE_TARGETS == "allow":
+        return True
+    return is_public_address(address) and not is_local(ip_address(address))
+
+
 def is_ours(address: str, port: int) -> bool:
     """Whether that is our own MX listener: mail sent there would come back to us."""
     if port != settings.HOSTMAIL_SMTP_PORT:
@@ -70,14 +80,14 @@ def is_ours(address: str, port: int) -> bool:
     if ip == bound or address in map(str, settings.HOSTMAIL_OUTBOUND_ADDRESSES):
         return True
     # Connecting to 0.0.0.0 reaches this machine.
-    return ip.is_unspecified or (bound.is_unspecified and _is_local(ip))
+    return ip.is_unspecified or (bound.is_unspecified and is_local(ip))
 
 
 def _plain(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return (isinstance(ip, IPv6Address) and ip.ipv4_mapped) or ip
 
 
-def _is_local(ip: IPv4Address | IPv6Address) -> bool:
+def is_local(ip: IPv4Address | IPv6Address) -> bool:
     """Whether the address belongs to this machine: only then a socket can be bound to it."""
     family = socket.AF_INET if isinstance(ip, IPv4Address) else socket.AF_INET6
     try:

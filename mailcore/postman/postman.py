@@ -202,7 +202,7 @@ class Postman:
 
     def _find_way(self, pair: Pair) -> None:
         try:
-            way = outbound.way(pair.route)
+            way = outbound.way(pair)
         except MailError as error:
             self._refuse(pair, error)
         except Exception:

@@ -21,7 +21,7 @@ from mailcore.errors import NotAllowedNow
 from mailcore.models import Attempt, QueueEntry, Submission, User
 from mailcore.outside import clock, worker
 from mailcore.secrets import random_id
-from mailcore.services import audit, events, ledger, races, sql
+from mailcore.services import audit, events, ledger, races, relays, sql
 from mailcore.services.events import Fact
 
 log = logging.getLogger(__name__)
@@ -145,11 +145,15 @@ _ENTRY = (
 
 
 class Pair(NamedTuple):
-    """What one claim takes from: one tenant's entries of one priority for one route. Pairs take turns."""
+    """What one claim takes from: one tenant's entries of one priority for one route. Pairs take turns.
+
+    relay_id is the smart host that takes them; 0 is none, they go to the route's own hosts.
+    """
 
     route: str
     tenant_id: int
     priority: int = 0
+    relay_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,16 +198,16 @@ _MAILBOX_MAY = "(m.id IS NULL OR m.state <> 'suspended')"
 
 
 def due(since: dt.datetime | None = None, limit: int = 10_000) -> list[Pair]:
-    """Every route, tenant and priority that has something due and free, the longest waiting first.
+    """Every route, tenant, priority and relay that has something due and free, the longest waiting first.
 
     since leaves out what was due by then, which whoever looked then has found: with a hundred thousand
     entries on their way a look for what has just come costs no more than what has just come.
     """
     new, params = ("", ()) if since is None else (" AND e.due_at > %s", (sql.moment(since),))
     rows = sql.rows(
-        "SELECT e.route, e.tenant_id, e.priority"
+        f"SELECT e.route, e.tenant_id, e.priority, {relays.CHOSEN}"
         f" FROM queue_entry e{_MAY_GO} WHERE {_FREE}{new} AND {_MAILBOX_MAY}"
-        " GROUP BY e.route, e.tenant_id, e.priority ORDER BY min(e.due_at) LIMIT %s",
+        " GROUP BY 1, 2, 3, 4 ORDER BY min(e.due_at) LIMIT %s",
         (sql.moment(clock.now()), *params, limit),
     )
     return [Pair(*row) for row in rows]
@@ -217,7 +221,7 @@ def claim(owner: str, pair: Pair, limit: int) -> list[Claimed]:
         lambda: sql.rows(
             "UPDATE queue_entry SET lease_owner = %s, lease_until = %s WHERE id IN"
             f" (SELECT e.id FROM queue_entry e{_MAY_GO} WHERE {_FREE} AND {_MAILBOX_MAY}"
-            "  AND e.route = %s AND e.tenant_id = %s AND e.priority = %s"
+            f"  AND e.route = %s AND e.tenant_id = %s AND e.priority = %s AND {relays.CHOSEN} = %s"
             f" ORDER BY e.due_at, e.id LIMIT %s{locking}) RETURNING id",
             (owner, sql.moment(_lease_end(now)), sql.moment(now), *pair, limit),
         )
@@ -297,7 +301,8 @@ _NEED_NOT_TELL = (
 def postpone(pair: Pair, until: dt.datetime, status: str, reply: str) -> int:
     """Let what is due of a pair wait until then, without a try: its hosts are known to be down. How many.
 
-    Those stay due whose senders must be told: of a delay, or of the end.
+    Those stay due whose senders must be told: of a delay, or of the end. It counts as a failed attempt of
+    those for which a relay waits for these: others' tries must not keep it from them.
     """
     now = clock.now()
     late, end = (
@@ -307,9 +312,13 @@ def postpone(pair: Pair, until: dt.datetime, status: str, reply: str) -> int:
     locking = "" if sql.is_sqlite() else " FOR UPDATE OF e SKIP LOCKED"
     return ledger.durably(
         lambda: sql.execute(
-            "UPDATE queue_entry SET due_at = %s, last_status = %s, last_reply = %s WHERE id IN"
+            "UPDATE queue_entry SET due_at = %s, last_status = %s, last_reply = %s,"
+            f" attempt_count = attempt_count + (SELECT CASE WHEN {relays.ONE_WAITS} THEN 1 ELSE 0 END"
+            "  FROM queue_entry e JOIN submission s ON s.id = e.submission_id WHERE e.id = queue_entry.id)"
+            " WHERE id IN"
             f" (SELECT e.id FROM queue_entry e{_MAY_GO} WHERE {_FREE} AND {_NEED_NOT_TELL}"
-            f"  AND e.route = %s AND e.tenant_id = %s AND e.priority = %s{locking})",
+            "  AND e.route = %s AND e.tenant_id = %s AND e.priority = %s"
+            f" AND {relays.CHOSEN} = %s{locking})",
             (sql.moment(until), status[:12], sql.text(reply), sql.moment(now), late, end, *pair),
         )
     )

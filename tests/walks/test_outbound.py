@@ -15,7 +15,7 @@ from mailcore.message import dsn
 from mailcore.models import Attempt, Event, Message, QueueEntry
 from mailcore.outside.remote_smtp import Timeouts
 from mailcore.postman import Postman
-from mailcore.services import addresses, inbound, mailboxes, messages, outbound, queue, tenants
+from mailcore.services import addresses, inbound, mailboxes, messages, outbound, queue, relays, tenants
 from tests.cast import Cast, make_domain, make_person
 from tests.fakes import FakeClock, FakeDNS, FakeRemote, MemoryWorker
 from tests.service import Service, wait_for
@@ -588,7 +588,7 @@ def test_a_lease_taken_over_sends_nothing(alice, remote, names, postman, clock):
     entries = queue.claim("sleeper", pair, 10)
     clock.advance(91)
     queue.recover()
-    courier = outbound.Courier("sleeper", outbound.way("example.org"), QUICK)
+    courier = outbound.Courier("sleeper", outbound.way(pair), QUICK)
     with pytest.raises(outbound.LeaseLost):
         courier.send(entries)
     courier.close()
@@ -661,3 +661,65 @@ def test_a_killed_worker_loses_nothing(start_service, tmp_path):
 
 def listed(service):
     return {row["state"] for row in json.loads(service.manage("queue", "list", "--all", "--json"))}
+
+
+# --- Relays ----------------------------------------------------------------------------------------------
+
+
+def test_a_relay_takes_its_tenants_mail_and_is_named(alice, names, postman):
+    with FakeRemote("relay.test", auth={"us": "secret"}) as relay, FakeRemote("other.test") as other:
+        relays.add(
+            alice.tenant, "127.0.0.1", port=relay.port, tls="opportunistic", user="us", password="secret",
+            actor=None,
+        )  # fmt: skip
+        olga = make_person(
+            tenant := tenants.create("Other", actor=None), make_domain(tenant, "other.test"), "olga"
+        )
+        relays.add(tenant, "127.0.0.1", port=other.port, tls="opportunistic", actor=None)
+        send(alice, "x@nowhere.test", "y@example.org")
+        send(olga, "z@nowhere.test", raw=mail("olga@other.test"))
+        run(postman)
+        got = relay.wait(2)
+        assert sorted(message.recipients[0] for message in got) == ["x@nowhere.test", "y@example.org"]
+        assert {message.user for message in got} == {"us"}
+        (theirs,) = other.wait(1)
+        assert (theirs.recipients, theirs.user) == (["z@nowhere.test"], None)
+        name = f"127.0.0.1:{relay.port}"
+        assert entry("y@example.org").attempts.get().relay == name
+        assert Event.objects.filter(kind="relayed", data__relay=name).count() == 2
+
+
+def test_a_relay_with_a_bad_certificate_or_password_gets_nothing(alice, names, postman):
+    """The demand and the password are the relay's own mistakes: the mail waits."""
+    with FakeRemote("relay.test", auth={"us": "secret"}) as relay:
+        made = relays.add(
+            alice.tenant, "127.0.0.1", port=relay.port, user="us", password="secret", actor=None
+        )
+        send(alice)
+        run(postman)
+        assert entry().state == "waiting"
+        assert "AUTH" not in " ".join(relay.commands)
+        relays.change(made, tls="opportunistic", password="wrong", actor=None)
+        queue.retry(entry(), actor=None)
+        run(postman)
+        row = entry()
+        assert (row.state, row.last_status) == ("waiting", "4.7.8")
+        assert relay.messages == []
+
+
+def test_a_relay_of_last_resort_takes_over(alice, names, postman, clock, settings):
+    """Its hosts are down: one entry asks for all, and yet all of them have failed in the end."""
+    settings.HOSTMAIL_OUTBOUND_PORT = 1
+    with FakeRemote("relay.test") as relay:
+        relays.add(alice.tenant, "127.0.0.1", port=relay.port, tls="none", after_attempts=2, actor=None)
+        for number in range(5):
+            send(alice, f"r{number}@example.org")
+        run(postman)
+        assert relay.messages == []
+        assert {row.attempt_count for row in QueueEntry.objects.all()} == {1}
+        clock.advance(600)
+        run(postman)
+        clock.advance(600)
+        run(postman)
+        assert len(relay.wait(5)) == 5
+        assert {row.state for row in QueueEntry.objects.all()} == {"relayed"}

@@ -17,42 +17,59 @@ from typing import Final
 from django.conf import settings
 
 from mailcore import limits
-from mailcore.errors import MailError, NoSuchMessage
+from mailcore.errors import MailError, NoSuchMessage, RelayAway
 from mailcore.message import dsn, fields
-from mailcore.models import Attempt, Submission
+from mailcore.models import Attempt, Relay, Submission
 from mailcore.outside import clock, dns
-from mailcore.outside.remote_smtp import Conversation, Credentials, Failed, Timeouts
+from mailcore.outside.remote_smtp import Conversation, Credentials, Failed, Policy, Timeouts
 from mailcore.outside.routes import Target
 from mailcore.outside.smtp_replies import Reply
-from mailcore.services import ledger, messages, queue, sql
+from mailcore.services import ledger, messages, queue, relays, sql
 from mailcore.services.outbound import return_path, submission
-from mailcore.services.queue import Claimed
+from mailcore.services.queue import Claimed, Pair
 
 POLICY: Final = "opportunistic"
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where a route's mail goes now. Routes with the same key share their connections."""
+    """Where a route's mail goes now. Routes with the same key share their connections.
+
+    relay is the smart host's name for the record, policy what its TLS must be.
+    """
 
     key: str
     targets: tuple[Target, ...]
     port: int
     credentials: Credentials | None = None
+    policy: Policy = "opportunistic"
+    relay: str = ""
 
 
-def way(route: str) -> Way:
-    """The hosts that take mail for a domain: its own, or the operator's smart host.
+def way(pair: Pair) -> Way:
+    """The hosts that take a pair's mail: its relay, the operator's smart host, or the domain's own.
 
-    Raises NoSuchName, NoMailAccepted, NoRoute, Loop (give up), LookupFailed (try later).
+    Raises NoSuchName, NoMailAccepted, NoRoute, Loop (give up), LookupFailed, RelayAway (try later).
     """
+    if pair.relay_id:
+        return _way_by(pair.relay_id)
     smart = settings.HOSTMAIL_SMART_HOST
     if smart:
         credentials = Credentials(smart.user, smart.password) if smart.user else None
         targets = tuple(dns.host_targets(smart.host))
         return Way(f"smart:{smart.host}:{smart.port}", targets, smart.port, credentials)
-    found = dns.route(route)
+    found = dns.route(pair.route)
     return Way(found.key, found.targets, settings.HOSTMAIL_OUTBOUND_PORT)
+
+
+def _way_by(relay_id: int) -> Way:
+    relay = Relay.objects.filter(pk=relay_id, is_enabled=True).first()
+    if relay is None:
+        # Taken away a moment ago: nothing can be claimed for it any more, and the next look finds another.
+        raise RelayAway
+    login = relays.credentials(relay)
+    policy = relays.policy(relay)
+    return Way(relays.key(relay), relays.targets(relay), relay.port, login, policy, str(relay))
 
 
 @dataclass(slots=True)
@@ -70,6 +87,8 @@ class Try:
     milliseconds: int = 0
     # The host makes the reports that were asked for (RFC 3461).
     reports: bool = False
+    # The smart host it went by.
+    relay: str = ""
     # The row that begin() wrote for it, if it came that far.
     attempt_id: int | None = None
 
@@ -162,6 +181,8 @@ class Courier:
             if not link.talk.is_open:
                 self._lost(link, avoided)
             pending = [entry for entry in pending if entry.pk not in done]
+        for made in (made for each in tries.values() for made in each):
+            made.relay = self.way.relay
         return [Outcome(entry, tries[entry.pk]) for entry in entries]
 
     # --- hosts ------------------------------------------------------------------------------------------
@@ -180,7 +201,7 @@ class Courier:
                 target.address,
                 self.way.port,
                 ehlo_name=settings.HOSTMAIL_HOSTNAME,
-                policy=POLICY,
+                policy=self.way.policy,
                 timeouts=self.timeouts,
                 credentials=self.way.credentials,
             )
@@ -224,6 +245,7 @@ class Courier:
 
         def before_end() -> None:
             made = _try(_RUNNING, link.talk, link.target, started_at, started)
+            made.relay = self.way.relay
             running.update(begin(self.owner, entries, made, tries))
 
         replies = link.talk.transmit(
@@ -307,6 +329,7 @@ class Row:
     outcome: str
     host: str
     address: str
+    relay: str
     tls_version: str
     tls_cipher: str
     tls_verdict: str
@@ -350,6 +373,7 @@ def row(entry: Claimed, made: Try, outcome: str = "") -> Row:
         outcome=str(outcome),
         host=made.host[:255],
         address=made.address[:45],
+        relay=made.relay[:260],
         tls_version=made.tls_version[:16],
         tls_cipher=made.tls_cipher[:64],
         tls_verdict=made.tls_verdict[:40],

@@ -218,6 +218,8 @@ def _fact(verdict: Verdict, now: dt.datetime) -> Fact:
         "age": round((now - entry.submitted_at).total_seconds(), 1),
         "attempt": entry.attempt_count + 1,
     }
+    if last.relay:
+        data["relay"] = last.relay
     if verdict.due_at:
         data["next"] = verdict.due_at.isoformat(timespec="seconds")
     return Fact(
