@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -11,10 +13,11 @@ from rest_framework.response import Response
 
 from hostmail.api.base import Shows, Strict
 from hostmail.api.v1.spam import OfMailbox
+from mailcore import limits
 from mailcore.errors import NotAllowedNow
 from mailcore.imap.wire import withheld
 from mailcore.models import Access, Address, Mailbox, Membership, Rights
-from mailcore.services import mailboxes, users, ways
+from mailcore.services import allowances, mailboxes, stops, users, ways
 
 
 class MailboxShown(serializers.ModelSerializer[Mailbox]):
@@ -74,6 +77,31 @@ class MailboxChanged(Strict):
 
 class Reason(Strict):
     because = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+
+class SendingShown(serializers.Serializer[object]):
+    recipients = serializers.IntegerField(help_text="Outside, today (UTC)")
+    first_recipients = serializers.IntegerField(help_text="Of them, those never written to before")
+    held = serializers.IntegerField(help_text="Those that wait because of a limit")
+    recipient_limit = serializers.IntegerField(allow_null=True, help_text="In force; null: none")
+    first_limit = serializers.IntegerField(allow_null=True)
+    stopped_because = serializers.CharField(allow_null=True, help_text="null: it may send")
+
+
+class SendingChanged(Strict):
+    recipient_limit = serializers.IntegerField(
+        min_value=0, max_value=limits.SENDING_MOST, allow_null=True, required=False,
+        help_text="A day; it counts where it is lower than what the service allows",
+    )  # fmt: skip
+    first_limit = serializers.IntegerField(
+        min_value=0, max_value=limits.SENDING_MOST, allow_null=True, required=False
+    )
+
+
+class SendingResumed(Strict):
+    drop = serializers.BooleanField(
+        default=False, help_text="Drop what waited in the queue instead of sending it"
+    )
 
 
 class NewPassword(Strict):
@@ -175,6 +203,40 @@ class Mailboxes(OfMailbox, Shows):
         mailbox: Mailbox = self.get_object()
         mailboxes.resume(mailbox, actor=self.person)
         return self._now(mailbox)
+
+    def _sending(self, mailbox: Mailbox) -> Response:
+        row = allowances.row_of(mailbox)
+        stands = asdict(allowances.today(mailbox))
+        stands["stopped_because"] = row.stopped_because if row.stopped_at else None
+        return Response(SendingShown(stands).data)
+
+    @extend_schema(responses=SendingShown)
+    @action(detail=True, methods=["get"])
+    def sending(self, request: Request, public_id: str) -> Response:
+        """What it sent today, and may."""
+        return self._sending(self.get_object())
+
+    @extend_schema(request=SendingChanged, responses=SendingShown)
+    @sending.mapping.patch
+    def limit_sending(self, request: Request, public_id: str) -> Response:
+        """Limit what it may send below what the service allows."""
+        mailbox: Mailbox = self.get_object()
+        asked, row = self.valid(SendingChanged), allowances.row_of(mailbox)
+        allowances.set_limits(
+            mailbox,
+            recipients=asked.get("recipient_limit", row.recipient_limit),
+            first=asked.get("first_limit", row.first_limit),
+            actor=self.person,
+        )
+        return self._sending(mailbox)
+
+    @extend_schema(request=SendingResumed, responses=SendingShown)
+    @action(detail=True, methods=["post"])
+    def resume_sending(self, request: Request, public_id: str) -> Response:
+        """Let it send again after it was stopped because it looked stolen."""
+        mailbox: Mailbox = self.get_object()
+        stops.lift(mailbox, drop=self.valid(SendingResumed)["drop"], actor=self.person)
+        return self._sending(mailbox)
 
     def _people(self, mailbox: Mailbox) -> Response:
         rows = mailbox.accesses.select_related("user").order_by("-is_owner", "user__email")

@@ -3,7 +3,7 @@ from django.test import Client
 
 from mailcore.models import Address, AuditEntry, Domain, Mailbox, QueueEntry, Submission
 from mailcore.outside import clock, counters
-from mailcore.services import events, tenants, users
+from mailcore.services import events, stops, tenants, users
 from tests.cast import PASSWORD, Cast
 
 V1 = "/api/v1/"
@@ -267,3 +267,16 @@ def test_describes_itself(alice):
             assert answer.status_code in (200, 400, 404), (method, path, answer.status_code)
     page = alice.client.get(V1 + "docs/").content.decode()
     assert "https://" not in page
+
+
+def test_tells_and_limits_what_a_mailbox_sends(alice, charlie, cast):
+    path = f"mailboxes/{cast.bob.mailbox.public_id}/"
+    shown = alice("patch", f"{path}sending/", {"recipient_limit": 5}, 200)
+    assert (shown["recipient_limit"], shown["recipients"], shown["stopped_because"]) == (5, 0, None)
+    assert alice("patch", f"{path}sending/", {"first_limit": 2}, 200)["recipient_limit"] == 5
+    stops.stop(cast.bob.mailbox, "it looks stolen", actor=None)
+    assert alice("get", f"{path}sending/", None, 200)["stopped_because"] == "it looks stolen"
+    assert alice("post", f"{path}resume_sending/", {"drop": True}, 200)["stopped_because"] is None
+    charlie("get", f"{path}sending/", None, 404)
+    charlie("post", f"{path}resume_sending/", {}, 404)
+    api_of(cast.bob.user)("patch", f"{path}sending/", {"recipient_limit": None}, 404)
