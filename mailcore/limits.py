@@ -147,6 +147,7 @@ IMAP_PART_DEPTH = 100  # numbers in one section: BODY[1.2.3]
 IMAP_FLAGS = 200  # named in one STORE or APPEND
 IMAP_LIST_ITEMS = 100  # patterns, options, status items, ID pairs: whatever else stands in parentheses
 NOTIFY_FOLDERS = 10_000  # watched by one client (RFC 5465): two whole mailboxes; 200 octets each
+NOTIFY_STEPS = 500_000  # folders times what they are compared with, in one look: half a second at worst
 NOTIFY_NEWS = 1_000  # lines of one look; who is told more of it had better look itself
 IMAP_NAME_OCTETS = 4 * 1024  # a folder name or pattern as spelled on the wire
 IMAP_TAG_OCTETS = 64  # we echo it in every answer

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from mailcore import limits
 from mailcore.imap.wire.notify_arguments import SELECTED
 from mailcore.imap.wire.values import EventGroup, FetchItem, Folders
 
@@ -98,6 +99,12 @@ class Watch:
     def is_light(self) -> bool:
         """Whether a new message is told of without reading it."""
         return all(item.name in ("FLAGS", "UID", "MODSEQ") for item in self.fetched)
+
+    def is_too_much(self, world: World) -> bool:
+        """Whether to look at all that is asked for would cost too much (§3.1, §5.8)."""
+        compared = sum(1 + len(group.folders.names) for group in self.groups)
+        folders = len(world.folders)
+        return folders > limits.NOTIFY_FOLDERS or folders * compared > limits.NOTIFY_STEPS
 
     def asks(self, *events: str) -> bool:
         """Whether any of these is of interest anywhere outside the selected folder."""

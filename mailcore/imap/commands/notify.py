@@ -37,7 +37,7 @@ def notify(session: Session, command: Notify) -> Handler:
     if fetch_items.PLAIN["MODSEQ"] in watch.fetched:
         yield from session.tell_modseqs()
     states = _look(session, watch)
-    if len(watch.world.folders) > limits.NOTIFY_FOLDERS:
+    if watch.is_too_much(watch.world):
         raise TooManyNotices
     yield from session.poll(is_own=True)
     yield b"".join(_closed(session, watch))
@@ -127,6 +127,8 @@ def _lines(session: Session) -> Iterable[bytes]:
     then = watch.world
     states = _look(session, watch)
     now, watch.world = watch.world, then
+    if watch.is_too_much(now):
+        return [session.overflow()]
     found = watch.news(now, selected=_selected(session))
     watch.world = now
     if len(found) > limits.NOTIFY_NEWS:

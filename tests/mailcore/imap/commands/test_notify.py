@@ -146,6 +146,17 @@ def test_refuses_to_watch_too_many_folders(selected, monkeypatch):
     assert selected.session.watch is None
 
 
+def test_refuses_to_compare_too_much(selected, monkeypatch):
+    names = " ".join(f"n{number}" for number in range(9))
+    monkeypatch.setattr(limits, "NOTIFY_STEPS", 60)
+    said = selected.say(f"NOTIFY SET (subtree ({names}) (MailboxName))")
+    assert said.startswith("a OK NOTIFY")
+    folders.create(selected.session.mailbox_id, "n1")
+    assert heard(selected) == OVERFLOW
+    said = selected.say(f"NOTIFY SET (subtree ({names}) (MailboxName))")
+    assert said.startswith("a NO [NOTIFICATIONOVERFLOW]")
+
+
 def test_ignores_names_that_can_be_none(alice):
     assert alice.say('NOTIFY SET STATUS (mailboxes (a//b "x%y" Nowhere) (MessageNew MessageExpunge))') == (
         "a OK NOTIFY completed\r\n"
