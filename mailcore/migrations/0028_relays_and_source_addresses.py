@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailcore", "0026_reports_about_mail"),
+        ("mailcore", "0027_how_domains_meet_newcomers"),
     ]
 
     operations = [
