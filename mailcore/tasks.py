@@ -32,6 +32,7 @@ from mailcore.services import (
 
 _indexing = threading.Lock()
 _posting = threading.Lock()
+_reporting = threading.Lock()
 
 
 @shared_task
@@ -120,6 +121,17 @@ def run_webhooks() -> None:
 
 
 @shared_task
+def send_reports() -> None:
+    """Send the reports about yesterday that others asked for."""
+    if not _reporting.acquire(blocking=False):
+        return
+    try:
+        reports.sending.send_due()
+    finally:
+        _reporting.release()
+
+
+@shared_task
 def prune() -> None:
     """Forget events, changes, finished submissions and what else is older than it is kept."""
     _until_done(events.prune)
@@ -132,6 +144,8 @@ def prune() -> None:
     _until_done(outbound.tlsrpt.prune)
     _until_done(webhooks.prune)
     _until_done(reports.prune)
+    _until_done(reports.counts.prune)
+    reports.sending.prune()
 
 
 class _Pause:
@@ -164,6 +178,7 @@ SCHEDULE: dict[str, float] = {
     "index_text": 10,
     "check_domains": 20,
     "close_mailboxes": 60,
+    "send_reports": 600,
     "sweep_expunged": 3600,
     "sweep_contents": 6 * 3600,
     "prune": 6 * 3600,

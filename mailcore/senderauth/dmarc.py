@@ -8,7 +8,7 @@ t=y takes its place. check() is a generator that yields questions for DNS (see q
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mailcore import limits
@@ -37,6 +37,8 @@ class DMARC:
     organization: str = ""
     record_at: str = ""
     aligned: str = ""
+    # The tags of that record.
+    published: Tags = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,14 @@ def check(
         for method, domains in (("dkim", dkim), ("spf", spf)):
             for domain in dict.fromkeys(domains):
                 if (yield from _is_aligned(method, domain, author, walk, record)):
-                    return DMARC("pass", author, "none", walk.organization, at, domain)
+                    return DMARC("pass", author, "none", walk.organization, at, domain, record)
         for method, domain in unsure:
             if (yield from _is_aligned(method, domain, author, walk, record)):
                 raise _CannotTell
         policy = yield from _policy(author, at, record)
     except _CannotTell:
         return DMARC("temperror", author)
-    return DMARC("fail", author, policy, walk.organization, at)
+    return DMARC("fail", author, policy, walk.organization, at, published=record)
 
 
 def _walk(domain: str) -> Steps[_Walk]:

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 
@@ -87,6 +87,13 @@ class Disposition:
     reason: str
     is_refused: bool = False
     junk_for: frozenset[str] = frozenset()
+
+    @property
+    def applied(self) -> Literal["none", "quarantine", "reject"]:
+        """In the words of RFC 7489 §6.3."""
+        if self.is_refused:
+            return "reject"
+        return "quarantine" if self.junk_for else "none"
 
     def sort(self, filings: Iterable[Filing]) -> None:
         """Send filings to Junk where that was decided."""

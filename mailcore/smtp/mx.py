@@ -14,7 +14,7 @@ from django.conf import settings
 from mailcore import limits
 from mailcore.errors import BadAddress, MailError, NoSuchAddress, TooManyRecipients
 from mailcore.message.address import parse_path
-from mailcore.services import inbound, mail_log, messages, newcomers, senders, strangers
+from mailcore.services import inbound, mail_log, messages, newcomers, reports, senders, strangers
 from mailcore.smtp.data import refuse_bare_line_ends
 from mailcore.smtp.protocol import Protocol, Sessions
 from mailcore.smtp.verify import verify
@@ -175,6 +175,7 @@ class MX(Protocol):
                 self.sessions.octets -= len(raw)
         if self.newcomers:
             await self._wait_for_newcomers(len(raw))
+        self._note_for_report()
         # A small report may unpack to a large one.
         octets = limits.LOOP_OCTETS + 1 if self.transaction.is_report else len(lines)
         reply = await drive(self.maild, inbound.receive(self.transaction, lines), octets)
@@ -182,6 +183,17 @@ class MX(Protocol):
             self.is_known = True
             await self._count(strangers.prove, self.transaction.peer)
         return reply
+
+    def _note_for_report(self) -> None:
+        """Note the mail for the report that its author's domain wants; written once a minute."""
+        assert self.transaction is not None
+        verdict, disposition = self.transaction.verdict, self.transaction.disposition
+        # Reports are counted in none: two services would report on each other for ever.
+        if verdict is None or self.transaction.is_report:
+            return
+        if reports.counts.note(verdict, disposition.applied if disposition else "none"):
+            loop = asyncio.get_running_loop()
+            loop.call_later(limits.DMARC_FLUSH_SECONDS, self.maild.call, reports.counts.flush)
 
 
 async def drive(maild: Maild, steps: inbound.Steps, octets: int) -> str:

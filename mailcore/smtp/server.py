@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from mailcore.services import reports
 from mailcore.smtp.mx import MX
 from mailcore.smtp.protocol import Sessions
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 class Ports:
     """Open ports with their sessions."""
 
-    def __init__(self, sessions: Sessions, servers: list[asyncio.Server]) -> None:
+    def __init__(self, maild: Maild, sessions: Sessions, servers: list[asyncio.Server]) -> None:
+        self.maild = maild
         self.sessions = sessions
         self.servers = servers
 
@@ -25,6 +27,7 @@ class Ports:
         for server in self.servers:
             server.close()
         self.sessions.close_all()
+        await self.maild.call(reports.counts.flush)
 
 
 async def start(maild: Maild) -> list[Listener]:
@@ -34,7 +37,7 @@ async def start(maild: Maild) -> list[Listener]:
     if "mx" in maild.only:
         mx = Sessions(settings.HOSTMAIL_HOSTNAME, maild.tls)
         port = await maild.listen(lambda: MX(maild, mx, loop), settings.HOSTMAIL_SMTP_PORT)
-        listeners.append(Ports(mx, [port]))
+        listeners.append(Ports(maild, mx, [port]))
     if "submission" in maild.only:
         from mailcore.smtp.submission import SubmissionProtocol
 
@@ -48,5 +51,5 @@ async def start(maild: Maild) -> list[Listener]:
             settings.HOSTMAIL_SUBMISSIONS_PORT,
             tls=True,
         )
-        listeners.append(Ports(senders, [starttls, implicit]))
+        listeners.append(Ports(maild, senders, [starttls, implicit]))
     return listeners
