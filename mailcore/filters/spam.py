@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from mailcore.filters.blocklists import BlockList
+from mailcore.filters.blocklists import BlockList, ListedDomain
 from mailcore.filters.header import Oddities
 from mailcore.senderauth.sender import Verdict
 
@@ -75,6 +75,7 @@ def reasons(
     odd: Oddities,
     *,
     listed: Sequence[BlockList] = (),
+    named: Sequence[ListedDomain] = (),
     own: bool = False,
     is_vouched_for: bool = False,
 ) -> list[Reason]:
@@ -84,7 +85,7 @@ def reasons(
     found its sender good, whatever SPF, DKIM and DMARC say of it now.
     """
     found = [] if is_vouched_for else [*_of_sender(verdict, own)]
-    return [*found, *_of_host(verdict), *_of_header(odd), *_of_lists(listed)]
+    return [*found, *_of_host(verdict), *_of_header(odd), *_of_lists(listed, named)]
 
 
 def _of_sender(verdict: Verdict, own: bool) -> Iterator[Reason]:
@@ -143,6 +144,9 @@ def _of_header(odd: Oddities) -> Iterator[Reason]:
         yield Reason("NO_MESSAGE_ID", 0.5, "there is no Message-ID")
 
 
-def _of_lists(listed: Sequence[BlockList]) -> Iterator[Reason]:
+def _of_lists(listed: Sequence[BlockList], named: Sequence[ListedDomain]) -> Iterator[Reason]:
     for each in listed:
         yield Reason("LISTED", each.points, f"the host is on the block list {each.zone}")
+    for one in named:
+        text = f"it names {one.domain}, which is on the block list {one.on.zone}"
+        yield Reason("DOMAIN_LISTED", one.on.points, text)

@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 from django.conf import settings
 
-from mailcore.filters import blocklists
-from mailcore.filters.blocklists import BlockList
-from mailcore.message import fields
+from mailcore import limits
+from mailcore.filters import blocklists, links
+from mailcore.filters.blocklists import BlockList, ListedDomain
+from mailcore.message import display, fields
 from mailcore.message.address import parse_path
 from mailcore.models import Domain
 from mailcore.outside import asked
@@ -55,11 +56,18 @@ def _is_strange(
 
 
 def judge(
-    signed: Signed, *, header: bytes, peer: str, reverse_path: str, helo: str, now: int
-) -> Steps[tuple[Verdict, tuple[BlockList, ...]]]:
-    """Find out what DNS and signatures say about one mail, and which block lists have its host.
+    signed: Signed,
+    *,
+    header: bytes,
+    peer: str,
+    reverse_path: str,
+    helo: str,
+    now: int,
+    named: Sequence[str] = (),
+) -> Steps[tuple[Verdict, tuple[tuple[BlockList, ...], tuple[ListedDomain, ...]]]]:
+    """Find out what DNS and signatures say about one mail, and which block lists have its host or names.
 
-    A generator of lookups for dns.arun(). Lists are those of HOSTMAIL_DNS_BLOCKLISTS.
+    A generator of lookups for dns.arun(). named are domains, see names_in().
     """
     verdict = sender.judge(
         signed,
@@ -71,7 +79,18 @@ def judge(
         now=now,
     )
     lists = [BlockList(zone, points) for zone, points in settings.HOSTMAIL_DNS_BLOCKLISTS]
-    return asked.lookups(both(verdict, blocklists.check(peer, lists)))
+    of_domains = [BlockList(zone, points) for zone, points in settings.HOSTMAIL_DNS_DOMAIN_BLOCKLISTS]
+    listed = both(blocklists.check(peer, lists), blocklists.check_domains(named, of_domains))
+    return asked.lookups(both(verdict, listed))
+
+
+def names_in(raw: bytes, reverse_path: str) -> tuple[str, ...]:
+    """The domains a mail names, for HOSTMAIL_DNS_DOMAIN_BLOCKLISTS; none where there are no such lists."""
+    if not settings.HOSTMAIL_DNS_DOMAIN_BLOCKLISTS:
+        return ()
+    mail = display.read(raw)
+    who = [one.address.rpartition("@")[2] for one in mail.authors[: limits.DMARC_AUTHORS]]
+    return links.domains(f"{mail.text}\n{mail.html or ''}", [*who, reverse_path.rpartition("@")[2]])
 
 
 # --- What the author's domain asks for (DMARC) -----------------------------------------------------------

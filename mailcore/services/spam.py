@@ -17,7 +17,7 @@ from mailcore import limits
 from mailcore.errors import BadValue
 from mailcore.filters import header as header_filter
 from mailcore.filters import spam
-from mailcore.filters.blocklists import BlockList
+from mailcore.filters.blocklists import BlockList, ListedDomain
 from mailcore.filters.spam import Action, Decision, Thresholds
 from mailcore.message.address import parse_path
 from mailcore.models import Mailbox, SpamPolicy, Tenant, User
@@ -26,17 +26,22 @@ from mailcore.services import audit, quarantine, races, senders, sql
 
 
 def decide(
-    verdict: Verdict, listed: Sequence[BlockList], header: bytes, recipients: Sequence[str]
+    verdict: Verdict,
+    listed: Sequence[BlockList],
+    header: bytes,
+    recipients: Sequence[str],
+    named: Sequence[ListedDomain] = (),
 ) -> Decision:
     """Score one mail, and compare with the thresholds of the service.
 
-    listed are the block lists its host is on; header is its header section.
+    listed are the block lists its host is on, named those of domains it names; header is its header section.
     """
     paths = [parse_path(one) for one in recipients]
     found = spam.reasons(
         verdict,
         header_filter.oddities(header),
         listed=listed,
+        named=named,
         own=not {path.domain for path in paths}.isdisjoint(verdict.authors),
         is_vouched_for=senders.is_vouched_for(verdict),
     )

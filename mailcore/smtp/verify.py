@@ -25,11 +25,11 @@ async def verify(maild: Maild, transaction: inbound.Transaction, raw: bytes) -> 
     """
     header = inbound.header_of(raw)
     now = int(clock.now().timestamp())
-    read = functools.partial(sender.read, raw, now=now)
+    read = functools.partial(_read, raw, transaction.reverse_path, now)
     if len(raw) > limits.LOOP_OCTETS:
-        signed = await asyncio.get_running_loop().run_in_executor(None, read)
+        signed, named = await asyncio.get_running_loop().run_in_executor(None, read)
     else:
-        signed = read()
+        signed, named = read()
     steps = senders.judge(
         signed,
         header=header,
@@ -37,11 +37,12 @@ async def verify(maild: Maild, transaction: inbound.Transaction, raw: bytes) -> 
         reverse_path=transaction.reverse_path,
         helo=transaction.helo,
         now=now,
+        named=named,
     )
-    verdict, listed = await dns.arun(steps)
+    verdict, (listed, names) = await dns.arun(steps)
     recipients = [one.address for one in transaction.recipients]
     transaction.verdict = verdict
-    transaction.spam = spam.decide(verdict, listed, header, recipients)
+    transaction.spam = spam.decide(verdict, listed, header, recipients, names)
     if senders.is_asked_for(verdict):
         transaction.disposition = await maild.look(senders.dispose, verdict, header, recipients)
     boxes = [hop.mailbox_id for one in transaction.recipients for hop in one.route.hops]
@@ -51,3 +52,8 @@ async def verify(maild: Maild, transaction: inbound.Transaction, raw: bytes) -> 
     transaction.spam = sorting.common(transaction.spam, transaction.thresholds)
     if passed_on_by := transaction.passed_on_by:
         transaction.sealers = await maild.look(sealing.sealers, passed_on_by)
+
+
+def _read(raw: bytes, reverse_path: str, now: int) -> tuple[sender.Signed, tuple[str, ...]]:
+    """What needs the whole mail."""
+    return sender.read(raw, now=now), senders.names_in(raw, reverse_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailcore.filters.blocklists import BlockList, check
+from mailcore.filters.blocklists import BlockList, ListedDomain, check, check_domains
 from mailcore.senderauth.questions import Question
 from tests.mailcore.senderauth.asking import Zone, run
 
@@ -42,4 +42,28 @@ def test_asks_for_ipv6_by_nibbles() -> None:
 def test_asks_nothing_without_lists() -> None:
     asked: list[Question] = []
     assert run(check("192.0.2.7", []), ZONE, asked) == ()
+    assert asked == []
+
+
+def test_says_which_lists_have_a_domain() -> None:
+    zone: Zone = {
+        "evil.example.bad.example": {"A": ["127.0.1.2"]},
+        "evil.example.worse.example": {"A": ["127.0.0.8"]},
+        "worse.net.worse.example": {"A": ["127.0.0.2"]},
+        "silent.example.bad.example": {"A": None},
+    }
+    found = run(check_domains(["silent.example", "evil.example", "worse.net"], [BAD, WORSE]), zone)
+    assert found == (ListedDomain("evil.example", BAD), ListedDomain("evil.example", WORSE))
+
+
+@pytest.mark.parametrize(
+    "answer", ["127.0.0.1", "127.0.1.255", "127.255.255.254", "127.0.1.102", "127.0.1.199", "192.0.2.80"]
+)
+def test_does_not_take_an_error_or_a_victim_for_a_bad_domain(answer: str) -> None:
+    assert run(check_domains(["a.example"], [BAD]), {"a.example.bad.example": {"A": [answer]}}) == ()
+
+
+def test_asks_no_list_about_domains_without_any() -> None:
+    asked: list[Question] = []
+    assert run(check_domains([], [BAD]), {}, asked) == run(check_domains(["a.example"], []), {}, asked) == ()
     assert asked == []

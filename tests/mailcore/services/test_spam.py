@@ -107,6 +107,20 @@ def test_asks_no_block_list_by_itself(maild, alice, names):
     assert not [name for name, kind in names.asked if name.startswith("1.0.0.127.") and kind == "A"]
 
 
+def test_asks_the_lists_of_domains_about_links_author_and_envelope(maild, alice, names, settings):
+    settings.HOSTMAIL_DNS_DOMAIN_BLOCKLISTS = [("dbl.example", 5.0), ("uri.example", 1.0)]
+    names.set("evil.test.dbl.example", "A", ["127.0.1.4"]).set("example.org.uri.example", "A", ["127.0.0.2"])
+    send(maild, alice.address, RAW.replace(b"body", b"look at https://shop.evil.test/now"))
+    assert folder_of(alice) == "junk"
+    data = Event.objects.get(kind="filed").data
+    assert data["spam"]["tests"] == ["DOMAIN_LISTED 5", "DOMAIN_LISTED 1"]
+    assert "it names evil.test, which is on the block list dbl.example (5)" in data["reason"]
+    assert ("shop.evil.test.dbl.example.", "A") in names.asked or (
+        "shop.evil.test.dbl.example",
+        "A",
+    ) in names.asked
+
+
 def test_minds_a_stranger_who_writes_as_the_recipients_own(maild, alice, names):
     send(maild, alice.address, RAW.replace(b"ann@example.org", alice.address.encode()))
     assert Event.objects.get(kind="filed").data["spam"]["tests"] == ["OWN_DOMAIN 2.5"]
