@@ -48,6 +48,7 @@ SPF_NAMES = 10  # §4.6.4: MX hosts of one mechanism; names of the peer
 SPF_EXPLANATION_CHARS = 400  # of a stranger's exp= text
 LINK_CHARS = 200_000  # of a body that are searched for links
 LINK_DOMAINS = 12  # of a mail that lists are asked about; real mail names a handful
+SCAN_SECONDS = 20  # a virus scanner; the sender waits ten minutes for our reply (RFC 5321 §4.5.3.2.6)
 SPAM_SCORE = 1000  # the highest threshold
 QUARANTINE_MESSAGES = 2_000  # of one mailbox; what more comes goes to Junk
 QUARANTINE_OCTETS = 256 * 1024 * 1024  # of one mailbox: it counts toward no quota, so it has its own end

@@ -24,6 +24,7 @@ from mailcore.outside.processes import die_with_parent
 START_SECONDS = 30
 PACKAGES = {
     "chromium": "chromium",
+    "clamd": "clamav-daemon",
     "curl": "curl",
     "dovecot": "dovecot-imapd",
     "fail2ban-regex": "fail2ban",

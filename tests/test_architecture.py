@@ -38,7 +38,7 @@ IMPURE = (
 # os.path-free helpers that pure code does need: random names are given to it, never made by it.
 
 ASYNC_DOORS = (
-    r".*/server\.py", r"mailcore/smtp/.*", r"mailcore/outside/(dns|http)\.py",
+    r".*/server\.py", r"mailcore/smtp/.*", r"mailcore/outside/(clamd|dns|http)\.py",
     r"hostmail/(.*/)?live\.py", r"hostmail/supervisor\.py",
 )  # fmt: skip
 

@@ -15,6 +15,8 @@ from mailcore.filters.blocklists import BlockList, ListedDomain
 from mailcore.filters.header import Oddities
 from mailcore.senderauth.sender import Verdict
 
+VIRUS_POINTS = 100.0
+
 
 class Action(IntEnum):
     """What becomes of a mail, the mildest first."""
@@ -52,11 +54,24 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class Scan:
+    """What a virus scanner said: the name of what it found, if anything; is_known: whether it answered."""
+
+    found: str = ""
+    is_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     action: Action
     score: float
     reasons: tuple[Reason, ...]
     thresholds: Thresholds
+
+    @property
+    def has_virus(self) -> bool:
+        """Then no wish of a mailbox counts: a friend's machine sends viruses as well as a stranger's."""
+        return any(reason.name == "VIRUS" for reason in self.reasons)
 
     def sentence(self) -> str:
         """Why, for a person, what counted most first: "SPF says that ... (2.5); ..."; "" for no reason."""
@@ -78,6 +93,7 @@ def reasons(
     named: Sequence[ListedDomain] = (),
     own: bool = False,
     is_vouched_for: bool = False,
+    scan: Scan | None = None,
 ) -> list[Reason]:
     """What speaks against a mail.
 
@@ -85,7 +101,7 @@ def reasons(
     found its sender good, whatever SPF, DKIM and DMARC say of it now.
     """
     found = [] if is_vouched_for else [*_of_sender(verdict, own)]
-    return [*found, *_of_host(verdict), *_of_header(odd), *_of_lists(listed, named)]
+    return [*found, *_of_host(verdict), *_of_header(odd), *_of_lists(listed, named), *_of_scan(scan)]
 
 
 def _of_sender(verdict: Verdict, own: bool) -> Iterator[Reason]:
@@ -150,3 +166,11 @@ def _of_lists(listed: Sequence[BlockList], named: Sequence[ListedDomain]) -> Ite
     for one in named:
         text = f"it names {one.domain}, which is on the block list {one.on.zone}"
         yield Reason("DOMAIN_LISTED", one.on.points, text)
+
+
+def _of_scan(scan: Scan | None) -> Iterator[Reason]:
+    """A virus outweighs every threshold that people set; no answer counts nothing, but is told."""
+    if scan is not None and not scan.is_known:
+        yield Reason("VIRUS_UNKNOWN", 0.0, "no virus scanner could tell")
+    elif scan is not None and scan.found:
+        yield Reason("VIRUS", VIRUS_POINTS, f"it carries {scan.found}")

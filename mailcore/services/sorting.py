@@ -34,7 +34,7 @@ def actions(
     """What each place does with the mail; the mildest, where it is reached by several addresses.
 
     Postmaster and abuse have it in Junk at worst: who is blocked must be able to say so (RFC 5321 §4.5.1,
-    RFC 2142). A sender that a mailbox wants comes before its thresholds.
+    RFC 2142). A sender that a mailbox wants comes before its thresholds, unless the mail carries a virus.
     """
     found: dict[Place, Action] = {}
     for one in reached:
@@ -43,7 +43,8 @@ def actions(
             action = min(action, Action.JUNK)
         wish = None if one.place[1] is None else wishes.get(one.place[1])
         if wish is not None:
-            action = Action.INBOX if wish else max(action, Action.JUNK)
+            wants_it = wish and not decision.has_virus
+            action = Action.INBOX if wants_it else max(action, Action.JUNK)
         found[one.place] = min(found.get(one.place, action), action)
     return found
 

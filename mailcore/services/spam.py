@@ -18,7 +18,7 @@ from mailcore.errors import BadValue
 from mailcore.filters import header as header_filter
 from mailcore.filters import spam
 from mailcore.filters.blocklists import BlockList, ListedDomain
-from mailcore.filters.spam import Action, Decision, Thresholds
+from mailcore.filters.spam import Action, Decision, Scan, Thresholds
 from mailcore.message.address import parse_path
 from mailcore.models import Mailbox, SpamPolicy, Tenant, User
 from mailcore.senderauth.sender import Verdict
@@ -31,10 +31,12 @@ def decide(
     header: bytes,
     recipients: Sequence[str],
     named: Sequence[ListedDomain] = (),
+    scan: Scan | None = None,
 ) -> Decision:
     """Score one mail, and compare with the thresholds of the service.
 
     listed are the block lists its host is on, named those of domains it names; header is its header section.
+    scan is what a virus scanner says.
     """
     paths = [parse_path(one) for one in recipients]
     found = spam.reasons(
@@ -42,6 +44,7 @@ def decide(
         header_filter.oddities(header),
         listed=listed,
         named=named,
+        scan=scan,
         own=not {path.domain for path in paths}.isdisjoint(verdict.authors),
         is_vouched_for=senders.is_vouched_for(verdict),
     )

@@ -7,7 +7,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from mailcore import limits
-from mailcore.outside import clock, dns
+from mailcore.outside import clamd, clock, dns
 from mailcore.senderauth import sender
 from mailcore.services import inbound, sealing, sender_rules, senders, sorting, spam
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 async def verify(maild: Maild, transaction: inbound.Transaction, raw: bytes) -> None:
     """Write into transaction what is found, and what follows from it.
 
-    It takes at most DNS_RUN_SECONDS: what has no answer by then is a temperror.
+    It takes at most DNS_RUN_SECONDS: what has no answer by then is a temperror. A virus scanner, where there
+    is one, may take SCAN_SECONDS beside that.
 
     A big body is hashed in a thread, so that it does not hold up everybody else's small mails.
     Raises Loop and BadHeader, as inbound.receive() does, before anything costs time.
@@ -39,10 +40,10 @@ async def verify(maild: Maild, transaction: inbound.Transaction, raw: bytes) -> 
         now=now,
         named=named,
     )
-    verdict, (listed, names) = await dns.arun(steps)
+    (verdict, (listed, names)), scan = await asyncio.gather(dns.arun(steps), clamd.scan(raw))
     recipients = [one.address for one in transaction.recipients]
     transaction.verdict = verdict
-    transaction.spam = spam.decide(verdict, listed, header, recipients, names)
+    transaction.spam = spam.decide(verdict, listed, header, recipients, names, scan)
     if senders.is_asked_for(verdict):
         transaction.disposition = await maild.look(senders.dispose, verdict, header, recipients)
     boxes = [hop.mailbox_id for one in transaction.recipients for hop in one.route.hops]

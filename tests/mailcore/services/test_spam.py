@@ -10,7 +10,8 @@ import pytest
 from mailcore.errors import BadValue
 from mailcore.filters.spam import Thresholds
 from mailcore.models import AuditEntry, Event, Folder, Message
-from mailcore.services import messages, spam
+from mailcore.services import messages, sender_rules, spam
+from tests.fakes.clamd import FakeClamd
 from tests.fakes.dns import FakeDNS
 
 RAW = (
@@ -119,6 +120,23 @@ def test_asks_the_lists_of_domains_about_links_author_and_envelope(maild, alice,
         "shop.evil.test.dbl.example",
         "A",
     ) in names.asked
+
+
+def test_keeps_viruses_from_whoever_wants_their_sender_and_says_when_nobody_looked(
+    maild, alice, names, settings
+):
+    sender_rules.add(alice.mailbox, "ann@example.org", is_wanted=True, actor=None)
+    names.set("_dmarc.example.org", "TXT", ["v=DMARC1; p=none"])
+    with FakeClamd({b"body": "Bad-1"}) as fake:
+        settings.HOSTMAIL_CLAMD = [fake.endpoint]
+        send(maild, alice.address)
+        assert folder_of(alice) == "junk"
+    data = Event.objects.get(kind="filed").data
+    assert data["spam"]["tests"] == ["VIRUS 100"]
+    assert "it carries Bad-1 (100)" in data["reason"]
+    send(maild, alice.address)
+    last = Event.objects.filter(kind="filed").latest("pk").data
+    assert (last["spam"]["tests"], last["spam"]["action"]) == (["VIRUS_UNKNOWN 0"], "inbox")
 
 
 def test_minds_a_stranger_who_writes_as_the_recipients_own(maild, alice, names):
