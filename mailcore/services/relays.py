@@ -7,17 +7,20 @@ them, and among equals the one that wants the most failures: a relay of last res
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from django.conf import settings
 
 from mailcore import limits, secrets
-from mailcore.errors import BadAddress, BadValue, MailError, NotFound, RelayAway
-from mailcore.message.address import normalise_domain
+from mailcore.errors import BadAddress, BadValue, MailError, NotAllowedNow, NotFound, RelayAway
+from mailcore.message.address import normalise_domain, parse_path
 from mailcore.models import Domain, Relay, Tenant, User
 from mailcore.outside import clock, dns, reach
-from mailcore.outside.remote_smtp import Credentials, Policy
+from mailcore.outside.rehearsal import Rehearsal
+from mailcore.outside.remote_smtp import Credentials, Failed, Policy, Timeouts
 from mailcore.outside.routes import Target
+from mailcore.outside.smtp_replies import Reply
 from mailcore.services import audit, races
 
 _PURPOSE: Final = "relay"
@@ -210,3 +213,61 @@ def key(relay: Relay) -> str:
     """What connections must have in common: the relay, and all that could make another of it."""
     login = secrets.keyed_hash(_PURPOSE, f"{relay.user}\0{bytes(relay.password).hex()}")[:16]
     return f"relay:{relay.pk}:{relay}:{relay.tls}:{login}"
+
+
+# --- Trying them -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What came of a test: is_fine says whether the relay would take such a mail; replies are all it said."""
+
+    is_fine: bool
+    address: str
+    tls_version: str
+    tls_verdict: str
+    said: str
+    replies: tuple[Reply, ...]
+
+
+def try_out(relay: Relay, *, recipient: str = "", actor: User | None) -> Tested:
+    """Connect, protect, sign in, and offer a mail to recipient, of which nothing is sent.
+
+    recipient "" is the postmaster of this service. Raises RelayAway, BadAddress. Takes a while: never inside
+    a transaction.
+    """
+    to = str(parse_path(recipient)) if recipient else f"postmaster@{settings.HOSTMAIL_HOSTNAME}"
+    audit.record(actor, "relay.test", relay, data={"recipient": to})
+    login, patience = credentials(relay), limits.RELAY_TEST_SECONDS
+    for target in targets(relay)[: limits.RELAY_TEST_ADDRESSES]:
+        talk = Rehearsal(
+            target.host, target.address, relay.port, ehlo_name=settings.HOSTMAIL_HOSTNAME,
+            policy=policy(relay), credentials=login, timeouts=Timeouts(*[patience] * len(fields(Timeouts))),
+        )  # fmt: skip
+        try:
+            talk.open()
+        except Failed as failed:
+            reply = failed.reply
+            continue
+        reply = talk.rehearse(_sender(relay), to)
+        talk.close()
+        break
+    tls = talk.tls
+    return Tested(
+        reply.is_ok, talk.address, tls.version if tls else "", tls.verdict if tls else "none",
+        f"{reply.phase}: {reply.code or ''} {reply.text}".replace("  ", " "), tuple(talk.replies),
+    )  # fmt: skip
+
+
+def _sender(relay: Relay) -> str:
+    """Somebody who may send by it."""
+    domain = relay.domain
+    if domain is None and relay.tenant is not None:
+        domain = relay.tenant.domains.filter(state=Domain.State.VERIFIED).first()
+    return f"postmaster@{domain.name if domain else settings.HOSTMAIL_HOSTNAME}"
+
+
+def check_customers_may() -> None:
+    """Raise NotAllowedNow where HOSTMAIL_TENANT_RELAYS leaves relays to operators."""
+    if not settings.HOSTMAIL_TENANT_RELAYS:
+        raise NotAllowedNow("Relays are set up by those who run this service")

@@ -1,13 +1,16 @@
 """Relays: whose they are, what is refused, and which one an entry takes."""
 
+import io
+
 import pytest
+from django.core.management import CommandError, call_command
 
 from mailcore.errors import BadValue, MailError, NotFound, RelayAway
 from mailcore.models import AuditEntry, QueueEntry, Relay
 from mailcore.services import outbound, queue, relays
 from mailcore.services.queue import Pair
 from tests.cast import Cast, make_domain
-from tests.fakes import FakeDNS, MemoryWorker
+from tests.fakes import FakeDNS, FakeRemote, MemoryWorker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -185,3 +188,50 @@ def test_shares_connections_with_no_other_relay(cast):
     assert after.key != before
     assert "secret" not in before
     assert [way.policy for way in ways] == ["verified"] * 4
+
+
+def test_is_tried_without_sending(cast):
+    with FakeRemote("relay.test", auth={"us": "secret"}) as remote:
+        relay = add(
+            cast.alice, "127.0.0.1", port=remote.port, tls="opportunistic", user="us", password="secret"
+        )
+        found = relays.try_out(relay, recipient="bob@example.org", actor=cast.alice.user)
+        assert (found.is_fine, found.tls_version, found.tls_verdict) == (True, "TLSv1.3", "self-signed")
+        assert remote.commands[-4:] == [
+            "MAIL FROM:<postmaster@acme.test>", "RCPT TO:<bob@example.org>", "RSET", "QUIT"
+        ]  # fmt: skip
+        assert remote.messages == []
+        remote.say("rcpt", "550 5.7.1 not by us")
+        refused = relays.try_out(relay, actor=None)
+        assert (refused.is_fine, "not by us" in refused.said) == (False, True)
+        remote.hang_up("mail")
+        assert not relays.try_out(relay, actor=None).is_fine
+        relays.change(relay, password="wrong", actor=None)
+        assert relays.try_out(relay, actor=None).said.startswith("auth: 535")
+        relays.change(relay, tls="verified", password="secret", actor=None)
+        assert relays.try_out(relay, actor=None).said.startswith("starttls:")
+    assert not relays.try_out(relay, actor=None).is_fine
+
+
+def test_is_set_up_at_the_command_line(cast, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
+    with FakeRemote("relay.test", auth={"us": "secret"}) as remote:
+        call_command(
+            "relay", "add", "127.0.0.1", "--port", str(remote.port), "--tls", "opportunistic", "--user", "us",
+            "--tenant", cast.alice.tenant.slug, "--domain", "acme.test", "--after", "3",
+        )  # fmt: skip
+        relay = Relay.objects.get()
+        assert (relay.tenant, relay.domain, relay.after_attempts) == (
+            cast.alice.tenant, cast.alice.domain, 3
+        )  # fmt: skip
+        call_command("relay", "test", relay.public_id)
+        assert "Fine: rcpt: 250" in capsys.readouterr().out
+        remote.say("mail", "550 no")
+        with pytest.raises(CommandError):
+            call_command("relay", "test", relay.public_id)
+    call_command("relay", "list")
+    shown = capsys.readouterr().out
+    assert relay.public_id in shown
+    assert "secret" not in shown
+    call_command("relay", "remove", relay.public_id, "--yes")
+    assert not Relay.objects.exists()
