@@ -31,6 +31,7 @@ _LOOKS = {
     "discarded": ("trash-2", "bad"), "released": ("refresh-cw", "note"), "retried": ("refresh-cw", "note"),
     "quarantined": ("shield-alert", "wait"), "read": ("mail-open", "note"), "moved": ("folder", "note"),
     "copied": ("copy", "note"), "marked": ("trash-2", "note"), "deleted": ("trash-2", "note"),
+    "complained": ("triangle-alert", "bad"),
     "fetched": ("download", "note"), "exported": ("download", "note"),
 }  # fmt: skip
 # state of an outcome -> state of components/_badge.html
