@@ -254,6 +254,11 @@ METADATA_OCTETS = 4 * 1024 * 1024  # of their values
 
 # --- SMTP in (mailcore/smtp) ----------------------------------------------------------------------------
 
+PROXY_LINE_OCTETS = 107  # version 1 of the PROXY protocol says so, with CR LF
+PROXY_OCTETS = 4096  # of version 2, with what a proxy may tell beside addresses
+PROXY_SECONDS = 10  # for all of it; a balancer sends it first thing
+PROXY_CLIENTS = 100_000  # introduced connections that are remembered: more than may be open
+ACCEPT_PAUSE_SECONDS = 0.5  # when there is no descriptor left for another connection
 SMTP_COMMAND_OCTETS = 1024  # RFC 5321 §4.5.3.1.4 says 512; parameters of extensions come on top
 SMTP_COMMAND_SECONDS = 300  # §4.5.3.2.7, for the next command
 SMTP_DATA_SECONDS = 1800  # for all of one message, however slowly it drips

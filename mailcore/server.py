@@ -19,6 +19,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import ip_address
 from typing import ParamSpec, Protocol, TypeVar
 
 import uvloop
@@ -27,7 +28,7 @@ from django.conf import settings
 from mailcore import limits
 from mailcore.clerk import Clerk
 from mailcore.database import DatabaseThreads
-from mailcore.outside import tls
+from mailcore.outside import proxy, tls
 from mailcore.services import sql
 
 P = ParamSpec("P")
@@ -48,6 +49,80 @@ class Listener(Protocol):
     """Something open that ends: stop() takes no new sessions, and lets go of the running ones."""
 
     async def stop(self) -> None: ...
+
+
+class Port(Protocol):
+    """Something that takes connections until it is closed; an asyncio.Server is one."""
+
+    def close(self) -> None: ...
+
+
+class Introduced:
+    """A port at which those of HOSTMAIL_PROXY_PEERS say first on whose behalf they come; others just come."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        factory: Callable[[], asyncio.BaseProtocol],
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._listener, self._factory, self._tls = listener, factory, tls
+        self._loop = asyncio.get_running_loop()
+        listener.setblocking(False)
+        listener.listen(limits.LISTEN_BACKLOG)
+        self._tasks = {self._loop.create_task(self._accept())}
+
+    def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._listener.close()
+
+    async def _accept(self) -> None:
+        while True:
+            try:
+                connection, peer = await self._loop.sock_accept(self._listener)
+            except OSError as error:
+                log.warning("cannot accept a connection: %s", error)
+                await asyncio.sleep(limits.ACCEPT_PAUSE_SECONDS)
+                continue
+            connection.setblocking(False)
+            task = self._loop.create_task(self._admit(connection, str(peer[0])))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _admit(self, connection: socket.socket, peer: str) -> None:
+        is_proxy = any(ip_address(peer) in network for network in settings.HOSTMAIL_PROXY_PEERS)
+        try:
+            async with asyncio.timeout(limits.PROXY_SECONDS):
+                client = await self._introduction(connection) if is_proxy else None
+            proxy.introduce(connection, client)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            handshake = limits.TLS_HANDSHAKE_SECONDS if self._tls else None
+            await self._loop.connect_accepted_socket(
+                self._factory, connection, ssl=self._tls, ssl_handshake_timeout=handshake
+            )
+        except (proxy.BadIntroduction, OSError, EOFError, TimeoutError) as error:
+            log.info("no connection from %s: %r", peer, error)
+            connection.close()
+
+    async def _introduction(self, connection: socket.socket) -> str | None:
+        """Not one octet more is read: the next one may belong to TLS."""
+        first = await self._exactly(connection, proxy.FIRST_OCTETS)
+        if first == proxy.SIGNATURE:
+            first += await self._exactly(connection, 4)
+            return proxy.client_of_v2(first, await self._exactly(connection, proxy.octets_after_v2(first)))
+        while not first.endswith(b"\r\n") and len(first) < limits.PROXY_LINE_OCTETS:
+            first += await self._exactly(connection, 1)
+        return proxy.client_of_v1(first)
+
+    async def _exactly(self, connection: socket.socket, octets: int) -> bytes:
+        read = b""
+        while len(read) < octets:
+            more = await self._loop.sock_recv(connection, octets - len(read))
+            if not more:
+                raise EOFError("closed before it said who comes")
+            read += more
+        return read
 
 
 class Maild:
@@ -80,7 +155,7 @@ class Maild:
 
     async def listen(
         self, factory: Callable[[], asyncio.BaseProtocol], port: int, *, tls: bool = False
-    ) -> asyncio.Server:
+    ) -> Port:
         """Open a port on HOSTMAIL_BIND for protocols made by factory, shared with sibling processes.
 
         Nagle is off: a pipelined answer must not wait for an acknowledgement.
@@ -91,6 +166,8 @@ class Maild:
         if settings.HOSTMAIL_PROCESSES > 1:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((settings.HOSTMAIL_BIND, port))
+        if settings.HOSTMAIL_PROXY_PEERS:
+            return Introduced(listener, factory, self.tls if tls else None)
         loop = asyncio.get_running_loop()
         return await loop.create_server(
             factory,

@@ -41,7 +41,7 @@ from mailcore.imap.session import (
 from mailcore.imap.turns import ENDED, Running, turn
 from mailcore.imap.wire import parser, receiver, responses
 from mailcore.imap.wire.receiver import Continue, Received, Receiver, Refused
-from mailcore.outside import doorbell, reach, tls
+from mailcore.outside import doorbell, proxy, reach, tls
 
 if TYPE_CHECKING:
     from mailcore.imap.server import Imap
@@ -93,8 +93,7 @@ class Connection(Output, asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(limits.IMAP_WRITE_BUFFER_OCTETS)
-        peer = transport.get_extra_info("peername")
-        self.peer = self.session.surroundings.peer = str(peer[0]) if peer else ""
+        self.peer = self.session.surroundings.peer = proxy.peer_of(transport)
         self.session.surroundings.endpoint = tls.endpoint_of(transport)
         if not self.imap.came(self):
             self.say_bye("Too many connections, please try again later", code=b"UNAVAILABLE")

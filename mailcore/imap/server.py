@@ -25,7 +25,7 @@ from mailcore.services.doors import Login
 from mailcore.snapshot import Snapshots
 
 if TYPE_CHECKING:
-    from mailcore.server import Listener, Maild
+    from mailcore.server import Listener, Maild, Port
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Imap:
         self.maild = maild
         self.loop = asyncio.get_running_loop()
         self.snapshots = Snapshots()
-        self.servers: list[asyncio.Server] = []
+        self.servers: list[Port] = []
         self.open: set[Connection] = set()
         self.by_address: Counter[str] = Counter()
         self.by_mailbox: Counter[int] = Counter()

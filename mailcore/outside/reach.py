@@ -10,6 +10,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from django.conf import settings
 
+from mailcore.outside import proxy
+
 # IANA IPv4 special-purpose registry (RFC 6890), multicast and reserved space: not on the internet.
 _SPECIAL4 = [
     IPv4Network(network)
@@ -111,9 +113,10 @@ def may_login_in_clear(transport: BaseTransport) -> bool:
     """Whether a password may cross this connection without TLS, by HOSTMAIL_PLAINTEXT_AUTH.
 
     That takes a loopback peer of a loopback listener: with either end elsewhere others may listen. Behind a
-    proxy on this machine both are loopback for everybody, so there the setting has to say `never`.
+    proxy on this machine that introduces nobody (proxy.py) both are loopback for everybody, so there the
+    setting has to say `never`.
     """
-    if settings.HOSTMAIL_PLAINTEXT_AUTH != "loopback":
+    if settings.HOSTMAIL_PLAINTEXT_AUTH != "loopback" or proxy.client_of(transport) is not None:
         return False
     ends = [transport.get_extra_info(name) for name in ("peername", "sockname")]
     # What follows % is an interface.

@@ -21,7 +21,7 @@ from django.db import connection as database
 
 from mailcore import limits
 from mailcore.errors import BadSyntax, Busy
-from mailcore.outside import leases, reach, tls
+from mailcore.outside import leases, proxy, reach, tls
 from mailcore.pop3 import commands, wire
 from mailcore.pop3.session import (
     Ask,
@@ -39,7 +39,7 @@ from mailcore.services import mailboxes, maildrops
 from mailcore.services.doors import Login
 
 if TYPE_CHECKING:
-    from mailcore.server import Listener, Maild
+    from mailcore.server import Listener, Maild, Port
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Pop3:
         self.maild = maild
         self.loop = asyncio.get_running_loop()
         self.reads_here = database.vendor == "sqlite"
-        self.servers: list[asyncio.Server] = []
+        self.servers: list[Port] = []
         self.open: set[Connection] = set()
         self.by_address: Counter[str] = Counter()
         self.budget = Budget()
@@ -196,8 +196,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(limits.POP3_TURN_OCTETS)
-        peer = transport.get_extra_info("peername")
-        self.peer = self.session.surroundings.peer = str(peer[0]) if peer else ""
+        self.peer = self.session.surroundings.peer = proxy.peer_of(transport)
         self.session.surroundings.endpoint = tls.endpoint_of(transport)
         if not self.pop3.came(self):
             self._say(wire.err(Busy("Too many connections, please try again later").pop3_text()))

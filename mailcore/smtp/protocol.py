@@ -23,7 +23,7 @@ from django.conf import settings
 from mailcore import limits
 from mailcore.errors import BadSequence, Busy, MailError, MessageTooBig, Unexpected
 from mailcore.message import binary
-from mailcore.outside import clock
+from mailcore.outside import clock, proxy
 from mailcore.services.logins import network_key
 from mailcore.smtp import dsn, release
 from mailcore.smtp.chunks import Chunks, Hopeless
@@ -104,8 +104,7 @@ class Protocol(SMTP):
     # --- connection ---------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = transport.get_extra_info("peername")
-        self.peer_address = str(peer[0]) if peer else ""
+        self.peer_address = proxy.peer_of(transport)
         self.sessions.open.add(self)
         self.sessions.by_address[self.peer_address] += 1
         self._network = network_key(self.peer_address)

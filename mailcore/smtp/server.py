@@ -12,13 +12,13 @@ from mailcore.smtp.mx import MX
 from mailcore.smtp.protocol import Sessions
 
 if TYPE_CHECKING:
-    from mailcore.server import Listener, Maild
+    from mailcore.server import Listener, Maild, Port
 
 
 class Ports:
     """Open ports with their sessions."""
 
-    def __init__(self, maild: Maild, sessions: Sessions, servers: list[asyncio.Server]) -> None:
+    def __init__(self, maild: Maild, sessions: Sessions, servers: list[Port]) -> None:
         self.maild = maild
         self.sessions = sessions
         self.servers = servers
