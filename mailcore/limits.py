@@ -1,7 +1,8 @@
 """Sizes, counts and times that hold whatever comes from outside, each with its RFC or its reason.
 
 What an operator may change is a setting (design.md, section 3); what is here is part of how we behave.
-Names end in their unit: _OCTETS, _SECONDS, or a plural for counts. Nothing but constants in this file.
+Names end in their unit: _OCTETS, _SECONDS, or a plural for counts. Nothing but constants in this file, and
+long because one look shall show them all.
 """
 
 # --- Messages (design.md, section 9.12: MX refuses, submission normalises, APPEND keeps) ----------------
