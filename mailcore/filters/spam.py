@@ -16,6 +16,7 @@ from mailcore.filters.header import Oddities
 from mailcore.senderauth.sender import Verdict
 
 VIRUS_POINTS = 100.0
+KNOWN_POINTS = -2.0  # outweighs one fault or two, not a forgery: it is proven
 
 
 class Action(IntEnum):
@@ -83,6 +84,12 @@ def decide(reasons: Sequence[Reason], thresholds: Thresholds) -> Decision:
     """Add up, and compare."""
     score = round(sum(reason.points for reason in reasons), 1)
     return Decision(thresholds.action(score), score, tuple(reasons), thresholds)
+
+
+def known(decision: Decision) -> Decision:
+    """The same mail from somebody its recipients have written to."""
+    reason = Reason("KNOWN_SENDER", KNOWN_POINTS, "its recipients have written to this sender")
+    return decide([*decision.reasons, reason], decision.thresholds)
 
 
 def reasons(

@@ -66,7 +66,7 @@ def chosen(verdict: Verdict, header: bytes, mailbox_ids: Sequence[int]) -> dict[
         [*box_params, *sorted(keys)],
     ):
         said.setdefault(mailbox_id, {})[who] = bool(is_wanted)
-    is_proven = len(authors) == 1 and verdict.dmarc is not None and verdict.dmarc.result == "pass"
+    is_proven = bool(proven_author(verdict, header))
     wishes = {}
     for mailbox_id, rules in said.items():
         of_authors = [_first(rules, _keys(one)) for one in authors]
@@ -88,6 +88,13 @@ def _keys(address: str) -> list[str]:
     except BadAddress:
         return []
     return [f"{normalise_local(path.local)}@{path.domain}", f"@{path.domain}"]
+
+
+def proven_author(verdict: Verdict, header: bytes) -> str:
+    """The only author, if DMARC proves it to be theirs; else ""."""
+    authors = authors_of(header)
+    is_proven = len(authors) == 1 and verdict.dmarc is not None and verdict.dmarc.result == "pass"
+    return authors[0] if is_proven else ""
 
 
 def authors_of(header: bytes) -> list[str]:

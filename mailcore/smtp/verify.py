@@ -7,9 +7,10 @@ import functools
 from typing import TYPE_CHECKING
 
 from mailcore import limits
+from mailcore.filters.spam import known
 from mailcore.outside import clamd, clock, dns
 from mailcore.senderauth import sender
-from mailcore.services import inbound, sealing, sender_rules, senders, sorting, spam
+from mailcore.services import inbound, sealing, sender_history, sender_rules, senders, sorting, spam
 
 if TYPE_CHECKING:
     from mailcore.server import Maild
@@ -48,6 +49,8 @@ async def verify(maild: Maild, transaction: inbound.Transaction, raw: bytes) -> 
         transaction.disposition = await maild.look(senders.dispose, verdict, header, recipients)
     boxes = [hop.mailbox_id for one in transaction.recipients for hop in one.route.hops]
     transaction.wishes = await maild.look(sender_rules.chosen, verdict, header, boxes)
+    if not transaction.passed_on_by and await maild.look(sender_history.is_known, verdict, header, boxes):
+        transaction.spam = known(transaction.spam)
     places = [one.place for one in transaction.reached]
     transaction.thresholds = await maild.look(spam.settle, places, transaction.spam.score)
     transaction.spam = sorting.common(transaction.spam, transaction.thresholds)

@@ -9,8 +9,9 @@ import pytest
 
 from mailcore.errors import BadValue
 from mailcore.filters.spam import Thresholds
-from mailcore.models import AuditEntry, Event, Folder, Message
-from mailcore.services import messages, sender_rules, spam
+from mailcore.models import Acquaintance, AuditEntry, Event, Folder, Message
+from mailcore.outside import clock
+from mailcore.services import allowances, messages, sender_rules, spam
 from tests.fakes.clamd import FakeClamd
 from tests.fakes.dns import FakeDNS
 
@@ -158,6 +159,30 @@ def test_leaves_mail_of_a_trusted_relay_as_it_is(maild, alice, names, settings):
     assert arrived(alice).count(b"X-Spam-") == 1
     assert folder_of(alice) == "inbox"
     assert "spam" not in Event.objects.get(kind="filed").data
+
+
+def test_trusts_a_proven_sender_more_whom_the_mailbox_has_written_to(maild, alice, names):
+    names.set("_dmarc.example.org", "TXT", ["v=DMARC1; p=none"]).remove("1.0.0.127.in-addr.arpa")
+    Acquaintance.objects.create(
+        mailbox=alice.mailbox, address_key=allowances.key_of("Ann@example.org"), since=clock.now().date()
+    )
+    send(maild, alice.address)
+    data = Event.objects.get(kind="filed").data
+    assert data["spam"]["tests"] == ["NO_REVERSE_NAME 1.5", "KNOWN_SENDER -2"]
+    assert data["spam"]["score"] == -0.5
+    assert b"NO_REVERSE_NAME=1.5,KNOWN_SENDER=-2" in arrived(alice)
+    bob = maild.person("bob", domain=alice.domain)
+    send(maild, [alice.address, bob.address])
+    assert Event.objects.filter(kind="filed").latest("pk").data["spam"]["tests"] == ["NO_REVERSE_NAME 1.5"]
+
+
+def test_does_not_know_somebody_by_an_unproven_name(maild, alice, forged):
+    Acquaintance.objects.create(
+        mailbox=alice.mailbox, address_key=allowances.key_of("ann@example.org"), since=clock.now().date()
+    )
+    send(maild, alice.address)
+    assert folder_of(alice) == "junk"
+    assert "KNOWN_SENDER -2" not in Event.objects.get(kind="filed").data["spam"]["tests"]
 
 
 # --- Thresholds ------------------------------------------------------------------------------------------
