@@ -4,7 +4,7 @@ import functools
 from itertools import zip_longest
 
 from mailcore import limits
-from mailcore.errors import MailError, NoRecords
+from mailcore.errors import BadReport, MailError, NoRecords
 from mailcore.filters import blocklists, spam, status
 from mailcore.filters.header import oddities
 from mailcore.imap.wire import parser, receiver, seqset, utf7
@@ -14,9 +14,11 @@ from mailcore.message import address, fields, sanitize
 from mailcore.message.index import index
 from mailcore.message.parts import parse_table
 from mailcore.pop3 import wire as pop3
+from mailcore.reports import arf, dmarc, tls, unpack
 from mailcore.senderauth import arc, authres, dkim, sender
 from mailcore.senderauth.questions import both
 from tests.fuzz import LARGEST, Target
+from tests.mailcore.reports import samples
 from tests.messages import corpus, zoo
 from tests.messages import wire as structure
 
@@ -45,6 +47,10 @@ ADDRESSES = [
     b"a@[IPv6:::1]",
     b"\xc3\xbc@b\xc3\xbc.example",
 ]
+REPORTS = [
+    samples.GOOGLE, samples.SUCCESSOR, samples.TLS, samples.complaint(),
+    samples.gzipped(samples.GOOGLE), samples.zipped(samples.TLS),
+]  # fmt: skip
 PAGES = [
     b'<p style="background:url(http://x/a)">x<img src="cid:a"><a href="javascript:x">y</a>',
     b"<style>@import 'x'; p{color:red}</style><svg><script>1</script></svg><table><td>z",
@@ -222,6 +228,21 @@ def judge_sender(raw: bytes) -> None:
     decision.sentence()
 
 
+def read_reports(raw: bytes) -> None:
+    """Packed or not, a report is read or refused."""
+    arf.parse(raw)
+    try:
+        octets = unpack.unpack(raw)
+        assert len(octets) <= limits.REPORT_OCTETS
+    except BadReport:
+        octets = raw
+    for parse in (dmarc.parse, tls.parse):
+        try:
+            parse(octets)
+        except BadReport:
+            pass
+
+
 TARGETS = {
     target.name: target
     for target in (
@@ -234,5 +255,6 @@ TARGETS = {
         Target("seqset", read_sequence_sets, [b"1:*", b"1,3,5:9", b"*:4294967295"]),
         Target("pop3", receive_pop3, POP3_LINES),
         Target("sender", judge_sender, signed_mails()),
+        Target("reports", read_reports, REPORTS),
     )
 }
