@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 
 from mailcore import limits
 from mailcore.errors import NotAllowedNow
-from mailcore.models import Attempt, QueueEntry, Submission, User
+from mailcore.models import Attempt, DeadDestination, QueueEntry, Submission, User
 from mailcore.outside import clock, worker
 from mailcore.secrets import random_id
 from mailcore.services import audit, events, ledger, races, relays, sql
@@ -375,7 +376,9 @@ def _note_lost(pks: Sequence[int]) -> set[int]:
 
 
 def retry(entry: QueueEntry, *, actor: User | None) -> None:
-    """Have an entry tried now, on hold or not. Raises NotAllowedNow when it is finished."""
+    """Have an entry tried now, on hold or not, hosts known to be down or not. Raises NotAllowedNow when it is
+    finished."""
+    _ask_again(entry)
     _change(
         entry,
         (State.WAITING, State.HELD),
@@ -386,6 +389,13 @@ def retry(entry: QueueEntry, *, actor: User | None) -> None:
         held_because="",
     )
     worker.wake("run_queue")
+
+
+def _ask_again(entry: QueueEntry) -> None:
+    """Let the hosts that entry waits for be asked now. What waits with others is due when their probe is."""
+    due_at, host = QueueEntry.objects.values_list("due_at", "last_host").get(pk=entry.pk)
+    its_hosts = Q(probe_at=due_at) | (Q(hosts__contains=host) if host else Q())
+    DeadDestination.objects.filter(its_hosts).update(probe_at=clock.now())
 
 
 def hold(entry: QueueEntry, *, actor: User | None) -> None:

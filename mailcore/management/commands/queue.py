@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from mailcore.errors import NotFound
 from mailcore.management.console import Action, Arguments, Error, Options, Tool, argument, find_tenant
-from mailcore.models import QueueEntry, User
+from mailcore.models import DeadDestination, QueueEntry, User
 from mailcore.services import queue
 
 State = QueueEntry.State
@@ -23,7 +23,7 @@ _ID = argument("ids", nargs="*", metavar="ID", help="entries, as `list` names th
 
 
 class Command(Tool):
-    help = "The outbound queue: list, show, retry, hold, release, drop."
+    help = "The outbound queue: list, show, retry, hold, release, drop; dead: hosts that are down."
 
     def actions(self) -> Sequence[Action]:
         every = argument("--all", action="store_true", help="finished ones too")
@@ -44,6 +44,7 @@ class Command(Tool):
             Action(
                 "drop", self._steer(queue.drop, _OPEN, "dropped"), "Give entries up without a report.", chosen
             ),
+            Action("dead", self.dead, "Show mail hosts that are down, and when they are asked again.", ()),
         )  # fmt: skip
 
     def list(self, options: Options) -> None:
@@ -60,6 +61,15 @@ class Command(Tool):
                 for row in rows.order_by("-pk")[: max(options["limit"], 0)]
             ),
         )  # fmt: skip
+
+    def dead(self, options: Options) -> None:
+        self.table(
+            ("hosts", "since", "failures", "asked again", "reply"),
+            (
+                (row.hosts, row.since, row.failures, row.probe_at, row.last_reply)
+                for row in DeadDestination.objects.order_by("since")[:1000]
+            ),
+        )
 
     def show(self, options: Options) -> None:
         row = self._named([options["id"]])[0]

@@ -121,6 +121,19 @@ def test_all_go_out_when_a_probe_finds_it_up(alice, remote, clock, postman):
     assert set(QueueEntry.objects.values_list("state", flat=True)) == {"relayed"}
 
 
+@pytest.mark.parametrize("which", [0, 3])
+def test_who_wants_a_retry_gets_one(alice, clock, postman, which):
+    """Be it the entry that asked for all, or one that waits with it."""
+    send(alice, *many())
+    run(postman)
+    clock.advance(1)
+    tried_first = QueueEntry.objects.order_by("-attempt_count", "pk")
+    queue.retry(tried_first[which], actor=None)
+    run(postman)
+    assert Attempt.objects.count() == 2
+    assert DeadDestination.objects.get().failures == 2
+
+
 def test_senders_hear_of_delay_and_end_though_nobody_tries(alice, clock, postman):
     send(alice, *many(4))
     run(postman)

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 
 from mailcore.management.console import Error
-from mailcore.models import Attempt, QueueEntry
+from mailcore.models import Attempt, DeadDestination, QueueEntry
 from mailcore.outside import clock
 from mailcore.services import queue
 from tests.cast import Cast
@@ -120,3 +120,13 @@ def test_never_steers_everything_by_mistake(cast):
     assert "name entries" in wrong("drop")
     assert "name entries" in wrong("drop", entry("a@example.org").public_id, "--tenant", "acme")
     assert QueueEntry.objects.filter(state="waiting").count() == 3
+
+
+def test_shows_hosts_that_are_down(cast):
+    assert ask("dead") == []
+    now = clock.now()
+    DeadDestination.objects.create(
+        key="k", hosts="mx.example.org", since=now, probe_at=now, failures=3, last_reply="No answer"
+    )
+    (row,) = ask("dead")
+    assert (row["hosts"], row["failures"], row["reply"]) == ("mx.example.org", 3, "No answer")
