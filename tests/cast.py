@@ -66,7 +66,11 @@ def make_mailbox(tenant: Tenant, address: str, *, owner: User | None = None, **f
         known = User.objects.filter(email=address).first()
         owner = known or make_user(address)
         Membership.objects.get_or_create(tenant=tenant, user=owner, defaults={"role": Role.MEMBER})
-    return mailboxes.create(tenant, address, owner=owner, actor=None, **fields)
+    made = mailboxes.create(tenant, address, owner=owner, actor=None, **fields)
+    # What is about taking letters back says so; elsewhere they leave at once.
+    Mailbox.objects.filter(pk=made.pk).update(undo_seconds=0)
+    made.undo_seconds = 0
+    return made
 
 
 def make_person(

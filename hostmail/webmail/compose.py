@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.contrib import messages as toasts
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import formats, timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from hostmail.webmail import drafts
@@ -16,7 +18,7 @@ from hostmail.webmail import listing as lists
 from hostmail.webmail.drafts import Letter
 from hostmail.webmail.place import Place, view
 from hostmail.webmail.place import message as find
-from mailcore.errors import BadMessage, MailError, NotFound, NotYours
+from mailcore.errors import BadMessage, BadValue, MailError, NotFound, NotYours
 from mailcore.message import display, flags
 from mailcore.message import reply as replies
 from mailcore.message.address import format_address
@@ -26,6 +28,9 @@ from mailcore.outside import clock
 from mailcore.secrets import random_id
 from mailcore.services import addresses, messages, outbound
 from mailcore.services.messages import listing
+
+# Seconds in which a letter can be taken back, as people choose them.
+UNDO = (0, 5, 10, 30)
 
 
 @view(Rights.SEND_AS)
@@ -126,8 +131,7 @@ def _posted(request: HttpRequest, place: Place) -> HttpResponse:
             toasts.success(request, _("Draft discarded."))
             return redirect(place.url("mailbox"))
         if action == "send":
-            _send(request, place, letter)
-            return _sent(request, place)
+            return _sent(request, place, _send(request, place, letter))
         at = drafts.store(place, letter, _name(request, place, letter))
     except MailError as error:
         rescued = drafts.rescue(place, letter, _name(request, place, letter))
@@ -170,9 +174,31 @@ def _autosaved(request: HttpRequest, place: Place, letter: Letter, *, sent_befor
     })  # fmt: skip
 
 
-def _sent(request: HttpRequest, place: Place) -> HttpResponse:
-    toasts.success(request, _("Message sent."))
+def _sent(request: HttpRequest, place: Place, sent: Submission | None = None) -> HttpResponse:
+    if sent is None or sent.hold_until is None:
+        toasts.success(request, _("Message sent."))
+    else:
+        back = place.url("take_back", sent.public_id)
+        if (sent.hold_until - clock.now()).total_seconds() > max(UNDO):
+            at = formats.date_format(timezone.localtime(sent.hold_until), "SHORT_DATETIME_FORMAT")
+            toasts.success(request, _("Message waits until %s.") % at, extra_tags=back)
+        else:
+            toasts.success(request, _("Message sent."), extra_tags=back)
     return redirect(place.url("mailbox"))
+
+
+def _moment(request: HttpRequest, place: Place) -> dt.datetime | None:
+    """When the letter shall leave: as chosen, else after the time in which it may be taken back."""
+    if typed := request.POST.get("send_at", "").strip():
+        try:
+            moment = parse_datetime(typed[:40])
+        except ValueError:  # such as the 31st of February
+            moment = None
+        if moment is None:
+            raise BadValue(_("That is no date and time."))
+        return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+    seconds = place.mailbox.undo_seconds
+    return clock.now() + dt.timedelta(seconds=seconds) if seconds else None
 
 
 def _identities(request: HttpRequest, place: Place) -> dict[str, Mailbox]:
@@ -187,11 +213,11 @@ def _name(request: HttpRequest, place: Place, letter: Letter) -> str:
     return place.mailbox.name or (request.user.name if place.mailbox.kind == "personal" else "")  # type: ignore[union-attr]
 
 
-def _send(request: HttpRequest, place: Place, letter: Letter) -> None:
+def _send(request: HttpRequest, place: Place, letter: Letter) -> Submission:
     raw, recipients = drafts.build(place, letter, _name(request, place, letter))
     if not recipients:
         raise BadMessage(_("Say who it is for."))
-    outbound.submit(
+    sent = outbound.submit(
         place.mailbox,
         raw,
         recipients,
@@ -199,6 +225,7 @@ def _send(request: HttpRequest, place: Place, letter: Letter) -> None:
         source=Submission.Source.WEBMAIL,
         reverse_path=letter.author,
         key=letter.key,
+        hold_until=_moment(request, place),
     )
     # It is sent: nothing from here on may look as if it were not.
     try:
@@ -216,6 +243,7 @@ def _send(request: HttpRequest, place: Place, letter: Letter) -> None:
         toasts.warning(
             request, _("It was sent, but its draft or the mark on the original could not be changed.")
         )
+    return sent
 
 
 def _page(request: HttpRequest, place: Place, letter: Letter, *, error: str = "") -> HttpResponse:

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter
 
-from hostmail.webmail import acting, attachments, compose, judged, listing, live, reading, sharing
+from hostmail.webmail import acting, attachments, compose, judged, listing, live, reading, sharing, waiting
 
 
 class Serial(IntConverter):
@@ -27,6 +27,8 @@ urlpatterns = [
     path("<str:mailbox>/quarantine/", judged.kept, name="quarantine"),
     path("<str:mailbox>/senders/", judged.senders, name="senders"),
     path("<str:mailbox>/undo/", acting.undo, name="undo"),
+    path("<str:mailbox>/waiting/", waiting.waiting, name="waiting"),
+    path("<str:mailbox>/waiting/<slug:public_id>/back/", waiting.take_back, name="take_back"),
     path("<str:mailbox>/compose/", compose.compose, name="compose"),
     path(_FOLDER, listing.folder, name="folder"),
     path(f"{_FOLDER}act/", acting.act, name="act"),

@@ -246,6 +246,14 @@ def _check_quota(quota_octets: int) -> None:
         raise BadValue("A quota is a number of octets above zero")
 
 
+def set_undo(mailbox: Mailbox, seconds: int, *, actor: User | None) -> None:
+    """How long the web waits before a letter leaves, so that it can be taken back; 0: not at all."""
+    with races.change():
+        Mailbox.objects.filter(pk=mailbox.pk).update(undo_seconds=seconds)
+        audit.record(actor, "mailbox.undo", mailbox, data={"seconds": seconds})
+    mailbox.undo_seconds = seconds
+
+
 def set_quota(mailbox: Mailbox, quota_octets: int, *, actor: User | None) -> None:
     """Change how much a mailbox may hold; what is filed above it stays. Raises BadValue."""
     _check_quota(quota_octets)

@@ -72,6 +72,10 @@ def test_a_letter_goes_out_and_its_answer_comes_home(running, remote, page):
     expect(rows.first).to_be_visible(timeout=PATIENCE)
     home = page.url.split("/folder/")[0].rstrip("/")
 
+    # Bob is in a hurry: nothing waits to be taken back.
+    page.goto(f"{home}/waiting/")
+    page.locator("#id_undo_seconds").select_option("0")
+    page.get_by_role("button", name="Save", exact=True).click()
     page.goto(f"{home}/compose/")
     page.locator("#id_to").fill(f"Rita <{RITA}>")
     page.locator("#id_subject").fill("Lunch on Friday?")
