@@ -46,6 +46,15 @@ class SmartHost:
     password: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceAddress:
+    """An address of ours that mail may leave from, its pool ("" has no name) and its name in EHLO."""
+
+    pool: str
+    address: str
+    name: str = ""
+
+
 class Env:
     """Typed reads of a mapping of environment variables."""
 
@@ -149,6 +158,22 @@ class Env:
             str(network.network_address if network.num_addresses == 1 else network)
             for network in self.networks(name)
         ]
+
+    def source_addresses(self, name: str) -> list[SourceAddress]:
+        """Return addresses from `[pool/]address[=EHLO name],...`."""
+        found = []
+        for word in self.words(name):
+            where, _, ehlo = word.partition("=")
+            pool, slash, text = where.rpartition("/")
+            try:
+                address = str(ipaddress.ip_address(text.strip()))
+            except ValueError:
+                address = ""
+            if not address or (slash and not re.fullmatch(r"[a-z0-9-]{1,32}", pool.strip())):
+                raise BadSetting(name, word, "[pool/]address[=EHLO name] divided by commas")
+            ehlo = self._hostname(name, ehlo.strip()) if ehlo.strip() else ""
+            found.append(SourceAddress(pool.strip(), address, ehlo))
+        return found
 
     def networks(self, name: str) -> list[Network]:
         try:

@@ -13,12 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parseaddr
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+
+from hostmail.env import SourceAddress
 
 OK, WARN, BROKEN = "ok", "warn", "broken"
 DISK_LOW_OCTETS = 1 << 30
@@ -48,7 +51,7 @@ def examination() -> list[Check]:
     """Everything, in the order in which a person would look."""
     found: list[Check] = []
     checks: list[Callable[[], Check | list[Check]]] = [
-        secret, database, migrations, redis, disk, clock, certificate, name_servers, system_mail,
+        secret, database, migrations, redis, disk, clock, certificate, name_servers, system_mail, sources,
         queue, listeners,
     ]  # fmt: skip
     for check in checks:
@@ -226,6 +229,33 @@ def system_mail() -> Check:
             "give an organisation of yours that domain, or the one above it: `manage.py domain add`",
         )  # fmt: skip
     return Check("system mail", OK, f"goes out from {sender}, signed by {domain}")
+
+
+def sources() -> list[Check]:
+    """Are the addresses that mail leaves from ours, and do their names agree both ways?"""
+    return [_source(each) for each in settings.HOSTMAIL_SOURCE_ADDRESSES]
+
+
+def _source(source: SourceAddress) -> Check:
+    from mailcore.errors import MailError
+    from mailcore.outside import dns, reach
+
+    what, name = f"source {source.address}", source.name or settings.HOSTMAIL_HOSTNAME
+    if not reach.is_local(ip_address(source.address)):
+        return Check(
+            what, BROKEN, "is no address of this machine: nothing leaves from it",
+            "give it to an interface, or take it out of HOSTMAIL_SOURCE_ADDRESSES",
+        )  # fmt: skip
+    try:
+        names, addresses = dns.pointers(source.address), dns.addresses(name)
+    except MailError as error:
+        return Check(what, WARN, f"{name}: {error.public}", "publish PTR and address records")
+    if name not in [each.rstrip(".").lower() for each in names] or source.address not in addresses:
+        return Check(
+            what, WARN, f"it calls itself {name}, and DNS does not agree both ways",
+            f"publish {name} as its PTR, and it as an address of {name}: many hosts refuse mail otherwise",
+        )  # fmt: skip
+    return Check(what, OK, f"is ours, and {name} both ways")
 
 
 def queue() -> Check:

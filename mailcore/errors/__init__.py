@@ -82,6 +82,7 @@ from mailcore.errors.outside import (
     NoMailAccepted,
     NoRecords,
     NoRoute,
+    NoSource,
     NoSuchName,
     RelayAway,
 )
@@ -138,6 +139,7 @@ __all__ = [
     "NoMailAccepted",
     "NoRecords",
     "NoRoute",
+    "NoSource",
     "NoSuchAddress",
     "NoSuchBlob",
     "NoSuchFolder",

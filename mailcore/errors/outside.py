@@ -52,3 +52,11 @@ class RelayAway(TryLater):
     code = "relay_away"
     smtp, http = (451, "4.4.4"), 503
     text = "The relay for this mail cannot be used now"
+
+
+class NoSource(TryLater):
+    """No address of ours that a mail may leave from is of its hosts' kind, IPv4 or IPv6. (RFC 3463 §3.5)"""
+
+    code = "no_source"
+    smtp, http = (451, "4.4.4"), 503
+    text = "No address of ours that this mail may leave from can reach its hosts"

@@ -153,7 +153,11 @@ def spf_mechanisms() -> list[str]:
     for text in settings.HOSTMAIL_OUTBOUND_ADDRESSES:
         version = ipaddress.ip_network(text).version
         found.append(f"ip{version}:{text}")
-    return found or [f"a:{settings.HOSTMAIL_HOSTNAME}"]
+    sources = settings.HOSTMAIL_SOURCE_ADDRESSES
+    if not found and all(source.pool for source in sources):
+        found.append(f"a:{settings.HOSTMAIL_HOSTNAME}")
+    own = [f"ip{ipaddress.ip_address(source.address).version}:{source.address}" for source in sources]
+    return list(dict.fromkeys([*found, *own]))
 
 
 def spf_value(existing: str = "") -> str:

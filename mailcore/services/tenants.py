@@ -11,6 +11,7 @@ import re
 import secrets as random
 import unicodedata
 
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db.models import F
 
@@ -76,6 +77,20 @@ def rename(tenant: Tenant, name: str, *, actor: User | None) -> None:
         Tenant.objects.filter(pk=tenant.pk).update(name=name)
         audit.record(actor, "tenant.rename", tenant, data={"to": name})
     tenant.name = name
+
+
+def set_source_pool(tenant: Tenant, pool: str, *, actor: User | None) -> None:
+    """Have its mail leave from that group of HOSTMAIL_SOURCE_ADDRESSES; "" is those without a name.
+
+    Raises BadValue for a pool that is not set.
+    """
+    pools = sorted({source.pool for source in settings.HOSTMAIL_SOURCE_ADDRESSES} - {""})
+    if pool and pool not in pools:
+        raise BadValue(f"There is no such pool; HOSTMAIL_SOURCE_ADDRESSES has: {', '.join(pools) or 'none'}")
+    with races.change():
+        Tenant.objects.filter(pk=tenant.pk).update(source_pool=pool)
+        audit.record(actor, "tenant.source_pool", tenant, data={"to": pool})
+    tenant.source_pool = pool
 
 
 def set_retention(tenant: Tenant, *, retention_days: int, event_days: int, actor: User | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hostmail.env import BadSetting, Env, SmartHost, kept_secret
+from hostmail.env import BadSetting, Env, SmartHost, SourceAddress, kept_secret
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,6 +41,11 @@ def env(**values: str) -> Env:
         (lambda e: e.block_lists("X"), "", []),
         (lambda e: e.block_lists("X"), "Zen.Example=4, b.test=1.5", [("zen.example", 4.0), ("b.test", 1.5)]),
         (lambda e: e.origin("X", "http://a"), "https://mail.example.org/", "https://mail.example.org"),
+        (
+            lambda e: e.source_addresses("X"),
+            "192.0.2.1, bulk/2001:DB8::1=Out.Example.org",
+            [SourceAddress("", "192.0.2.1"), SourceAddress("bulk", "2001:db8::1", "out.example.org")],
+        ),
         (lambda e: e.smart_host("X"), "", None),
         (lambda e: e.smart_host("X"), "smtp://relay:26", SmartHost("relay", 26)),
         (lambda e: e.smart_host("X"), "smtp://u%40x:p%3A@relay", SmartHost("relay", 25, "u@x", "p:")),
@@ -83,6 +88,8 @@ def test_reads(read, value: str, expected: object) -> None:
         (lambda e: e.origin("X", "http://a"), "mail.example.org"),
         (lambda e: e.origin("X", "http://a"), "https://mail.example.org/path"),
         (lambda e: e.origin("X", "http://a"), "https://mail.example.org:x"),
+        (lambda e: e.source_addresses("X"), "out.example.org"),
+        (lambda e: e.source_addresses("X"), "/192.0.2.1"),
         (lambda e: e.smart_host("X"), "relay:25"),
         (lambda e: e.smart_host("X"), "smtp://user@relay"),
         (lambda e: e.redis("X"), "localhost:6379"),

@@ -8,7 +8,9 @@ import pytest
 from django.db import OperationalError, connection
 
 from hostmail import health
+from hostmail.env import SourceAddress
 from mailcore.outside import tls
+from tests.fakes import FakeDNS
 from tests.servers import free_port
 
 Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 - the shape that shutil returns
@@ -116,3 +118,22 @@ def test_listeners_all_some_or_none(settings, monkeypatch: pytest.MonkeyPatch) -
         ):
             monkeypatch.setattr(health, "ports", lambda ports=ports: ports)
             assert [check.state for check in health.listeners()] == [state]
+
+
+def test_source_addresses_are_ours_and_named_both_ways(settings) -> None:
+    settings.HOSTMAIL_SOURCE_ADDRESSES = [
+        SourceAddress("", "192.0.2.1"),
+        SourceAddress("", "127.0.0.2", "out.ours.test"),
+        SourceAddress("", "127.0.0.3", "other.ours.test"),
+    ]
+    with FakeDNS() as names:
+        for last in (2, 3):
+            names.set(f"{last}.0.0.127.in-addr.arpa", "PTR", "out.ours.test.")
+            names.add_host("out.ours.test", "127.0.0.2")
+            names.add_host("other.ours.test", "127.0.0.3")
+        away, fine, misnamed = health.sources()
+        ill(away, health.BROKEN, "interface")
+        assert fine.state == health.OK, fine
+        ill(misnamed, health.WARN, "PTR")
+        names.fail("out.ours.test", "SERVFAIL")
+        ill(health.sources()[1], health.WARN, "publish")

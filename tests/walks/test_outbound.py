@@ -10,6 +10,7 @@ import time
 import dkim
 import pytest
 
+from hostmail.env import SourceAddress
 from mailcore import limits
 from mailcore.message import dsn
 from mailcore.models import Attempt, Event, Message, QueueEntry
@@ -723,3 +724,13 @@ def test_a_relay_of_last_resort_takes_over(alice, names, postman, clock, setting
         run(postman)
         assert len(relay.wait(5)) == 5
         assert {row.state for row in QueueEntry.objects.all()} == {"relayed"}
+
+
+def test_says_which_of_our_addresses_it_left_from(alice, remote, names, postman, settings):
+    settings.HOSTMAIL_SOURCE_ADDRESSES = [SourceAddress("", "127.0.0.2", "out.ours.test")]
+    send(alice)
+    run(postman)
+    (got,) = remote.wait(1)
+    assert got.ehlo == "out.ours.test"
+    assert entry().attempts.get().own_address == "127.0.0.2"
+    assert Event.objects.get(kind="relayed").data["own_address"] == "127.0.0.2"

@@ -37,6 +37,10 @@ class Command(Tool):
                 "suspend", self.suspend, "Stop logins, mail and sending of a tenant.",
                 (slug, argument("--because", default="")),
             ),
+            Action(
+                "pool", self.pool, "Choose which of our addresses its mail leaves from.",
+                (slug, argument("pool", help="of HOSTMAIL_SOURCE_ADDRESSES; \"\" for those without a name")),
+            ),
             Action("resume", self.resume, "End a suspension.", (slug,)),
             Action("remove", self.remove, "Remove a tenant, its domains, mailboxes and mail.", (slug, YES)),
         )  # fmt: skip
@@ -130,3 +134,11 @@ class Command(Tool):
         tenants.remove(tenant, actor=None)
         closing.finish()
         self.say(f"Tenant {options['slug']} is removed", slug=options["slug"], mailboxes=boxes)
+
+    def pool(self, options: Options) -> None:
+        tenant = find_tenant(options["slug"])
+        tenants.set_source_pool(tenant, options["pool"], actor=None)
+        self.say(
+            f"Mail of {tenant.slug} leaves from pool {tenant.source_pool or '(without a name)'}",
+            slug=tenant.slug, pool=tenant.source_pool,
+        )  # fmt: skip

@@ -25,7 +25,8 @@ from mailcore.outside.remote_smtp import Conversation, Credentials, Failed, Poli
 from mailcore.outside.routes import Target
 from mailcore.outside.smtp_replies import Reply
 from mailcore.services import ledger, messages, queue, relays, sql
-from mailcore.services.outbound import return_path, submission
+from mailcore.services.outbound import return_path, sources, submission
+from mailcore.services.outbound.sources import Source
 from mailcore.services.queue import Claimed, Pair
 
 POLICY: Final = "opportunistic"
@@ -35,7 +36,8 @@ POLICY: Final = "opportunistic"
 class Way:
     """Where a route's mail goes now. Routes with the same key share their connections.
 
-    relay is the smart host's name for the record, policy what its TLS must be.
+    relay is the smart host's name for the record, policy what its TLS must be; sources are the addresses of
+    ours to leave from.
     """
 
     key: str
@@ -44,13 +46,24 @@ class Way:
     credentials: Credentials | None = None
     policy: Policy = "opportunistic"
     relay: str = ""
+    sources: tuple[Source, ...] = ()
 
 
 def way(pair: Pair) -> Way:
     """The hosts that take a pair's mail: its relay, the operator's smart host, or the domain's own.
 
-    Raises NoSuchName, NoMailAccepted, NoRoute, Loop (give up), LookupFailed, RelayAway (try later).
+    Raises NoSuchName, NoMailAccepted, NoRoute, Loop (give up), LookupFailed, RelayAway, NoSource
+    (try later).
     """
+    found, own = _hosts(pair), sources.of_tenant(pair.tenant_id)
+    if not own:
+        return found
+    # A host may think well of one of our addresses and ill of another.
+    key = f"{found.key} from {','.join(source.address for source in own)}"
+    return replace(found, key=key, targets=sources.reachable(found.targets, own), sources=own)
+
+
+def _hosts(pair: Pair) -> Way:
     if pair.relay_id:
         return _way_by(pair.relay_id)
     smart = settings.HOSTMAIL_SMART_HOST
@@ -87,8 +100,9 @@ class Try:
     milliseconds: int = 0
     # The host makes the reports that were asked for (RFC 3461).
     reports: bool = False
-    # The smart host it went by.
+    # The smart host it went by, and the address of ours it left from, where that was chosen.
     relay: str = ""
+    own_address: str = ""
     # The row that begin() wrote for it, if it came that far.
     attempt_id: int | None = None
 
@@ -196,11 +210,13 @@ class Courier:
         for target in self.way.targets[: limits.QUEUE_HOSTS]:
             if target in self._out or target in avoided:
                 continue
+            source = sources.pick(self.way.sources, target.address)
             talk = Conversation(
                 target.host,
                 target.address,
                 self.way.port,
-                ehlo_name=settings.HOSTMAIL_HOSTNAME,
+                ehlo_name=(source and source.name) or settings.HOSTMAIL_HOSTNAME,
+                source_address=source.address if source else None,
                 policy=self.way.policy,
                 timeouts=self.timeouts,
                 credentials=self.way.credentials,
@@ -287,6 +303,7 @@ def _try(reply: Reply, talk: Conversation, target: Target, started_at: dt.dateti
         tls.verdict if tls else "none",
         tuple(talk.notes),
         round((clock.monotonic() - started) * 1000),
+        own_address=talk.source_address or "",
     )
 
 
@@ -330,6 +347,7 @@ class Row:
     host: str
     address: str
     relay: str
+    own_address: str
     tls_version: str
     tls_cipher: str
     tls_verdict: str
@@ -374,6 +392,7 @@ def row(entry: Claimed, made: Try, outcome: str = "") -> Row:
         host=made.host[:255],
         address=made.address[:45],
         relay=made.relay[:260],
+        own_address=made.own_address[:45],
         tls_version=made.tls_version[:16],
         tls_cipher=made.tls_cipher[:64],
         tls_verdict=made.tls_verdict[:40],

@@ -220,6 +220,8 @@ def _fact(verdict: Verdict, now: dt.datetime) -> Fact:
     }
     if last.relay:
         data["relay"] = last.relay
+    if last.own_address:
+        data["own_address"] = last.own_address
     if verdict.due_at:
         data["next"] = verdict.due_at.isoformat(timespec="seconds")
     return Fact(
