@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from hostmail.webmail.place import message as find
 from mailcore import limits
 from mailcore.errors import BadAddress, BadValue, MailError, MessageTooBig, NotFound
 from mailcore.message import compose, display, encode, fields, flags, sanitize
+from mailcore.message.address import Mailbox as Shown
 from mailcore.message.address import format_address, parse_list, parse_path
 from mailcore.outside import clock
 from mailcore.services import delivery, folders, messages
@@ -167,6 +169,11 @@ def _whole(typed: str) -> list[compose.Person]:
     return found
 
 
+def _line(people: Iterable[Shown]) -> str:
+    """People as they stand in an address line: a name with a comma keeps its quotes."""
+    return ", ".join(format_address(one.name, one.address) for one in people)
+
+
 def load(place: Place, serial: int, uid: int, key: str) -> Letter:
     """The letter that a draft holds. Raises NotFound."""
     _state, row = find(place, serial, uid)
@@ -174,9 +181,9 @@ def load(place: Place, serial: int, uid: int, key: str) -> Letter:
     mail = display.read(raw)
     return Letter(
         author=mail.authors[0].address if mail.authors else "",
-        to=", ".join(map(str, mail.to)),
-        cc=", ".join(map(str, mail.cc)),
-        bcc=", ".join(map(str, parse_list(fields.get(raw, "bcc") or ""))),
+        to=_line(mail.to),
+        cc=_line(mail.cc),
+        bcc=_line(parse_list(fields.get(raw, "bcc") or "")),
         subject=mail.subject,
         text=mail.text.removesuffix("\n"),  # the end of the last line, which every mail has
         html=_clean(mail.html or ""),

@@ -149,3 +149,11 @@ def test_completes_addresses_of_those_written_to_before_those_who_wrote(cast: Ca
         {"name": "Carol", "address": "carol@example.net", "text": "Carol <carol@example.net>"},
     ]
     assert signed_in(cast.charlie).get(url).status_code == 404
+
+
+def test_a_draft_keeps_a_name_with_a_comma_in_one_piece(cast: Cast) -> None:
+    client = Client()
+    client.force_login(cast.alice.user)
+    saved = autosave(client, cast.alice, to='"Baker, Bob" <bob@acme.test>, x@example.org')
+    page = client.get(saved["url"]).content.decode()
+    assert "&quot;Baker, Bob&quot; &lt;bob@acme.test&gt;, x@example.org" in page
