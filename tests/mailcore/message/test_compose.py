@@ -350,3 +350,18 @@ def test_completes_any_octets(raw: bytes) -> None:
     assert fields.get(made, "bcc") is None
     assert fields.get(made, "date") is not None
     assert fields.get(made, "message-id") is not None
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        b"Bcc: x@y.test", b"BCC:x@y.test", b"bCc : x@y.test", b"Bcc\t: x@y.test", b"Bcc:\n x@y.test",
+        b"Bcc:\r\n x@y.test,\r\n\tz@y.test", b"Bcc: z@y.test\r\nBcc: x@y.test", b"bcc:\r\n \r\n x@y.test",
+        b"Resent-Bcc: x@y.test",
+    ],
+)  # fmt: skip
+def test_names_no_blind_recipient_however_bcc_is_spelled(spelled):
+    raw = b"From: a@b.test\r\n" + spelled + b"\r\nSubject: Hello\r\n\r\nBody\r\n"
+    done = complete(raw, message_id_domain="b.test", now=NOW)
+    assert b"y.test" not in done
+    assert b"\r\nSubject: Hello\r\n" in done
