@@ -197,14 +197,20 @@ def certificate() -> Check:
 def name_servers() -> Check:
     """Ask the servers we use for outbound mail one question that any of them can answer."""
     import dns.exception  # heavy, and only doctor needs it here
+    import dns.flags
     import dns.resolver
+
+    from mailcore.outside import dns as our_dns
 
     resolver = dns.resolver.Resolver(configure=not settings.HOSTMAIL_DNS_SERVERS)
     for host, port in settings.HOSTMAIL_DNS_SERVERS:
         resolver.nameservers = [*resolver.nameservers, dns.nameserver.Do53Nameserver(host, port)]
     resolver.lifetime = 5
+    resolver.flags = dns.flags.RD | dns.flags.AD
+    is_validated = False
     try:
-        resolver.resolve(".", "NS", raise_on_no_answer=False)
+        answer = resolver.resolve(".", "NS", raise_on_no_answer=False)
+        is_validated = bool(answer.response.flags & dns.flags.AD)
     except dns.resolver.NXDOMAIN:
         pass  # it answered
     except (dns.exception.DNSException, OSError) as error:
@@ -212,7 +218,12 @@ def name_servers() -> Check:
             "dns", WARN, f"no answer: {_first_line(error)}",
             "check HOSTMAIL_DNS_SERVERS or /etc/resolv.conf; remote mail waits in the queue until then",
         )  # fmt: skip
-    return Check("dns", OK, "the name servers answer")
+    if not is_validated:
+        return Check("dns", OK, "the name servers answer; they do not validate DNSSEC, so DANE has no effect")
+    if not our_dns.is_trusted():
+        # HOSTMAIL_DNS_VALIDATING
+        return Check("dns", OK, "the name servers answer; their word on DNSSEC is not believed (see README)")
+    return Check("dns", OK, "the name servers answer and validate DNSSEC, so DANE is obeyed")
 
 
 def system_mail() -> Check:

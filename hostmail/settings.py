@@ -49,7 +49,7 @@ if bool(_env.raw("HOSTMAIL_TLS_CERT")) != bool(_env.raw("HOSTMAIL_TLS_KEY")):
     _missing = "HOSTMAIL_TLS_KEY" if _env.raw("HOSTMAIL_TLS_CERT") else "HOSTMAIL_TLS_CERT"
     raise BadSetting(_missing, None, "a file in PEM form; certificate and key go together")
 HOSTMAIL_DNS_SERVERS = _env.endpoints("HOSTMAIL_DNS_SERVERS", default_port=53)
-HOSTMAIL_DNS_VALIDATING = _env.flag("HOSTMAIL_DNS_VALIDATING")
+HOSTMAIL_DNS_VALIDATING = _env.choice("HOSTMAIL_DNS_VALIDATING", ("loopback", "yes", "no"), "loopback")
 HOSTMAIL_VERIFY_SENDERS = _env.choice("HOSTMAIL_VERIFY_SENDERS", ("outside", "on", "off"), "outside")
 HOSTMAIL_SEND_REPORTS = _env.choice("HOSTMAIL_SEND_REPORTS", ("auto", "off"), "auto")
 HOSTMAIL_TRUSTED_SENDERS = _env.networks("HOSTMAIL_TRUSTED_SENDERS")
@@ -217,6 +217,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "hostmail.middleware.Health",
     "hostmail.middleware.RequestId",
+    "hostmail.policies.PolicyHosts",
     "hostmail.middleware.ActorAddress",
     "hostmail.middleware.ContentSecurityPolicy",
     "django.middleware.security.SecurityMiddleware",

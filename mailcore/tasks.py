@@ -132,6 +132,12 @@ def send_reports() -> None:
 
 
 @shared_task
+def refresh_sts_policies() -> None:
+    """Fetch MTA-STS policies of others anew, before they end."""
+    _until_done(outbound.sts_policies.refresh)
+
+
+@shared_task
 def prune() -> None:
     """Forget events, changes, finished submissions and what else is older than it is kept."""
     _until_done(events.prune)
@@ -142,6 +148,7 @@ def prune() -> None:
     allowances.prune()
     outbound.dead.prune()
     _until_done(outbound.tlsrpt.prune)
+    _until_done(outbound.sts_policies.prune)
     _until_done(webhooks.prune)
     _until_done(reports.prune)
     _until_done(reports.counts.prune)
@@ -180,6 +187,7 @@ SCHEDULE: dict[str, float] = {
     "close_mailboxes": 60,
     "send_reports": 600,
     "sweep_expunged": 3600,
+    "refresh_sts_policies": 3600,
     "sweep_contents": 6 * 3600,
     "prune": 6 * 3600,
     "tidy_text": 6 * 3600,

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from hostmail.web import place
 from mailcore.errors import MailError
 from mailcore.models import Domain, Tenant
-from mailcore.services import domains
+from mailcore.services import domains, sts_hosting
 
 
 class DomainForm(forms.Form):
@@ -43,6 +43,16 @@ class NewcomersForm(forms.Form):
         help_text=gettext_lazy(
             "Programs that send spam seldom wait and seldom come again. The first mail of somebody is late by"
             " some seconds, or by some minutes; all that follows is not."
+        ),
+    )  # fmt: skip
+
+
+class EncryptionForm(forms.Form):
+    mode = forms.ChoiceField(
+        label=gettext_lazy("Hosts that write to the domain shall do so"), choices=Domain.STSMode.choices,
+        help_text=gettext_lazy(
+            "We publish this for you (MTA-STS), where its records are set. Begin with reports: you hear what"
+            " would fail, and no mail is lost. After a change, change the record _mta-sts as well."
         ),
     )  # fmt: skip
 
@@ -144,6 +154,19 @@ def newcomers(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpRespo
 
 
 @place.for_admins
+def encryption(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
+    """What the domain's MTA-STS policy demands of hosts that write to it."""
+    domain = _domain(request, tenant, public_id)
+    form = EncryptionForm(request.POST or None, initial={"mode": domain.sts_mode})
+    if request.method == "POST" and form.is_valid():
+        sts_hosting.set_mode(domain, form.cleaned_data["mode"], actor=place.person(request))
+        messages.success(request, _("The choice for %(name)s is saved.") % {"name": domain.name})
+        return redirect("web:domain", tenant.slug, domain.public_id)
+    back = reverse("web:domain", args=[tenant.slug, domain.public_id])
+    return place.form_page(request, tenant, form, title=_("Encryption"), label=_("Save"), back=back)
+
+
+@place.for_admins
 def remove(request: HttpRequest, tenant: Tenant, public_id: str) -> HttpResponse:
     domain = _domain(request, tenant, public_id)
     error = ""
@@ -170,5 +193,6 @@ routes = [
     path("o/<slug:slug>/domains/<slug:public_id>/zone/", zone, name="domain_zone"),
     path("o/<slug:slug>/domains/<slug:public_id>/forgery/", forgery, name="domain_forgery"),
     path("o/<slug:slug>/domains/<slug:public_id>/newcomers/", newcomers, name="domain_newcomers"),
+    path("o/<slug:slug>/domains/<slug:public_id>/encryption/", encryption, name="domain_encryption"),
     path("o/<slug:slug>/domains/<slug:public_id>/remove/", remove, name="domain_remove"),
 ]

@@ -126,7 +126,7 @@ class Attempt(models.Model):
     own_address = models.CharField(max_length=45, blank=True, default="", db_default="")
     tls_version = models.CharField(max_length=16, blank=True)
     tls_cipher = models.CharField(max_length=64, blank=True)
-    # verified, unverified, none; and what was demanded (later DANE, MTA-STS).
+    # What its certificate was worth (outside/tls.py, or dane), and what was demanded (tlspolicy/demands.py).
     tls_verdict = models.CharField(max_length=40, blank=True)
     tls_policy = models.CharField(max_length=40, blank=True)
     phase = models.CharField(max_length=16, blank=True)

@@ -32,6 +32,7 @@ from django.conf import settings
 from mailcore import limits
 from mailcore.errors import LookupFailed, MailError, NoRecords, NoRoute, NoSuchName
 from mailcore.outside import clock, reach, routes
+from mailcore.outside import published as publishing
 from mailcore.outside.lookups import MX, Answer, Lookup, Outcome, Server, Steps, all_records, one, parse_mx
 
 T = TypeVar("T")
@@ -224,7 +225,7 @@ class _Chase:
             tuple(records),
             max(0, self.ttl),
             _name_text(canonical),
-            self.authenticated and settings.HOSTMAIL_DNS_VALIDATING,
+            self.authenticated and is_trusted(),
         )
 
     def _end(self, outcome: Outcome) -> None:
@@ -314,6 +315,18 @@ def _make(kind: type[AnyResolver], servers: list[Server], *, flags: int) -> AnyR
     resolver.use_edns(0, 0, limits.DNS_UDP_OCTETS)
     resolver.flags = flags
     return resolver
+
+
+def is_trusted() -> bool:
+    """Whether the AD bit of our resolvers may be believed, by HOSTMAIL_DNS_VALIDATING.
+
+    By default only of those on this machine: anybody on the way may have set it (RFC 7672 §2.1.1).
+    """
+    if settings.HOSTMAIL_DNS_VALIDATING != "loopback":
+        return bool(settings.HOSTMAIL_DNS_VALIDATING == "yes")
+    servers = _resolver(dns.resolver.Resolver, ()).nameservers
+    hosts = [str(getattr(server, "address", server)) for server in servers]
+    return bool(hosts) and all(reach.is_address(host) and ip_address(host).is_loopback for host in hosts)
 
 
 def forget_all() -> None:
@@ -434,4 +447,5 @@ nameservers, anameservers = _twins(_nameservers)
 ask_at, aask_at = _twins(_ask_at)
 fresh, afresh = _twins(_fresh)
 route, aroute = _twins(routes.route)
+published, apublished = _twins(publishing.published)
 host_targets, ahost_targets = _twins(routes.host_targets)

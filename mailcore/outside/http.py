@@ -1,4 +1,4 @@
-"""One POST to an address that a customer named, in a thread. (RFC 9110 §9.3.3)
+"""One POST to an address that a customer named, or one GET of a file, in a thread. (RFC 9110 §9.3)
 
 The name is resolved once, every address is judged, and the connection goes to the very address that was
 judged: a name that answers differently the second time leads nowhere (DNS rebinding). No redirect is
@@ -29,6 +29,7 @@ class Answer:
 
     code: int
     text: str
+    content_type: str = ""
 
 
 def checked_url(url: str) -> SplitResult:
@@ -60,23 +61,48 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         raise Failed(error.public) from error
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    address = _address(host)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return _exchange(
+        host, port, "POST", path, body, headers, is_secure=parts.scheme == "https",
+        seconds=limits.WEBHOOK_SECONDS, octets=limits.WEBHOOK_ANSWER_OCTETS,
+    )  # fmt: skip
+
+
+def get(host: str, path: str, *, port: int = 443, seconds: float, octets: int) -> Answer:
+    """GET https://host/path, whose certificate is good for host; at most octets of it. Raises Failed."""
+    return _exchange(host, port, "GET", path, None, {}, is_secure=True, seconds=seconds, octets=octets)
+
+
+def _exchange(
+    host: str,
+    port: int,
+    method: str,
+    path: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    *,
+    is_secure: bool,
+    seconds: float,
+    octets: int,
+) -> Answer:
+    address = _address(host)
     connection = http.client.HTTPConnection(host, port)
+    if is_secure:
+        connection.default_port = 443  # the Host field names only what is unusual
     cutter: threading.Timer | None = None
     try:
-        plain = socket.create_connection((address, port), timeout=limits.WEBHOOK_SECONDS)
+        plain = socket.create_connection((address, port), timeout=seconds)
         connection.sock = plain
         # One slow octet after the other would keep every single time-out.
-        cutter = threading.Timer(limits.WEBHOOK_SECONDS, _cut, [plain])
+        cutter = threading.Timer(seconds, _cut, [plain])
         cutter.daemon = True
         cutter.start()
-        if parts.scheme == "https":
+        if is_secure:
             connection.sock = tls.client_context(verify=True).wrap_socket(plain, server_hostname=host)
-        connection.request("POST", path, body, dict(headers))
+        connection.request(method, path, body, dict(headers))
         answer = connection.getresponse()
-        text = answer.read(limits.WEBHOOK_ANSWER_OCTETS).decode("utf-8", "replace")
-        return Answer(answer.status, text)
+        text = answer.read(octets).decode("utf-8", "replace")
+        return Answer(answer.status, text, answer.headers.get("Content-Type", "") if body is None else "")
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise Failed(f"{type(error).__name__}: {error}"[:300]) from error
     finally:

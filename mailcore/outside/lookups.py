@@ -31,7 +31,7 @@ class Answer:
 
     A and AAAA are addresses; TXT strings are put together and decoded as UTF-8; MX is "10 mx.example.org";
     names stand without their last dot, in lower case. canonical is where CNAMEs led. authenticated is the
-    resolver's AD bit, believed only with HOSTMAIL_DNS_VALIDATING.
+    resolver's AD bit, believed as HOSTMAIL_DNS_VALIDATING says.
     """
 
     name: str

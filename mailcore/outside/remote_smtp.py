@@ -20,6 +20,7 @@ from ipaddress import ip_address
 from typing import Literal
 
 from mailcore import limits
+from mailcore.outside import clock
 from mailcore.outside.smtp_replies import (
     RecipientReply,
     Reply,
@@ -29,8 +30,10 @@ from mailcore.outside.smtp_replies import (
     parse,
 )
 from mailcore.outside.smtp_wire import TLS, Body, Wire, checked_path
+from mailcore.tlspolicy import tlsa
+from mailcore.tlspolicy.tlsrpt import Result
 
-Policy = Literal["none", "opportunistic", "required", "verified"]
+Policy = Literal["none", "opportunistic", "required", "verified", "dane"]
 
 
 class Failed(Exception):
@@ -76,8 +79,10 @@ class Conversation:
     """See the module. Attributes of use afterwards: replies, tls, notes, extensions, is_open.
 
     policy: "none" never asks for TLS; "opportunistic" takes any that works and goes on without if none does;
-    "required" wants TLS with whatever certificate; "verified" wants a certificate that is good for host.
-    notes are short remarks for the record of the attempt.
+    "required" wants TLS with whatever certificate; "verified" wants a certificate that is good for host;
+    "dane" one that records name, of a host that goes by one of names (the first is told to it).
+    With requiretls the host must offer REQUIRETLS too, and every message carries it (RFC 8689).
+    notes are short remarks for the record of the attempt; tls_failure is for TLS reports (RFC 8460 §4.3).
     """
 
     def __init__(
@@ -88,6 +93,9 @@ class Conversation:
         *,
         ehlo_name: str,
         policy: Policy = "opportunistic",
+        names: Sequence[str] = (),
+        records: Sequence[tlsa.TLSA] = (),
+        requiretls: bool = False,
         timeouts: Timeouts | None = None,
         source_address: str | None = None,
         credentials: Credentials | None = None,
@@ -95,6 +103,10 @@ class Conversation:
         self.host, self.address, self.port = host, address, port
         self.ehlo_name = ehlo_name
         self.policy = policy
+        self.names, self.records = tuple(names) or (host,), tuple(records)
+        self.requiretls = requiretls
+        self.own_address = ""
+        self.tls_failure: Result | None = None
         self.timeouts = timeouts or Timeouts()
         self.source_address = source_address
         self.credentials = credentials
@@ -132,6 +144,7 @@ class Conversation:
         phase = "connect"
         try:
             self._wire = Wire(self.address, self.port, self.source_address, self.timeouts.connect)
+            self.own_address = self._wire.own_address
             phase = "greeting"
             self._expect(phase, 220)
             phase = "ehlo"
@@ -139,6 +152,7 @@ class Conversation:
             if try_tls:
                 phase = "starttls"
                 self._start_tls()
+                self._must_offer_requiretls()
             if self.credentials:
                 phase = "auth"
                 self._authenticate(self.credentials)
@@ -232,6 +246,7 @@ class Conversation:
     def _start_tls(self) -> None:
         assert self._wire is not None
         if "STARTTLS" not in self.extensions:
+            self.tls_failure = Result.STARTTLS_NOT_SUPPORTED
             if self.policy != "opportunistic":
                 raise Failed(self._keep(Reply(0, "4.7.4", "TLS is required, and not offered", "starttls")))
             return
@@ -240,15 +255,30 @@ class Conversation:
             if reply.code != 220:
                 self._without_tls(reply)
                 return
-            verify = self.policy == "verified"
-            self.tls = self._wire.start_tls(self.host, self.timeouts.starttls, verify=verify)
+            self.tls = self._wire.start_tls(
+                self.names[0],
+                self.timeouts.starttls,
+                verify=self.policy == "verified",
+                objection=self._objection if self.policy == "dane" else None,
+            )
             # RFC 3207 §4.2: what was said before TLS counts for nothing. In TLS 1.3 the host's objection to
             # a handshake comes only now.
             self._ehlo()
         except Surprise as surprise:
+            self.tls_failure = self._wire.tls_failure
             raise _TLSBroken(surprise.text) from surprise
 
+    def _objection(self, chain: list[bytes]) -> str:
+        return tlsa.objection(chain, self.records, self.names, clock.now())
+
+    def _must_offer_requiretls(self) -> None:
+        if self.requiretls and "REQUIRETLS" not in self.extensions:
+            # RFC 8689 §4.2.1: that host will not, another one may.
+            text = "The sender demands TLS all the way, which the host does not promise (REQUIRETLS)"
+            raise Failed(self._keep(Reply(0, "5.7.30", text, "requiretls")))
+
     def _without_tls(self, reply: Reply) -> None:
+        self.tls_failure = Result.STARTTLS_NOT_SUPPORTED
         if self.policy != "opportunistic":
             # Somebody's mistake, or somebody in between: it may pass. (RFC 8461 §5, RFC 7672 §2.2)
             raise Failed(replace(reply, status="4.7.4") if reply.is_permanent else as_refusal(reply))
@@ -295,7 +325,8 @@ class Conversation:
             # RFC 6152 §3 wants a conversion; hosts without 8BITMIME that mind eight bits are gone since long,
             # and converting would break DKIM signatures.
             self._note("sent 8-bit text without 8BITMIME")
-        return command + (" SMTPUTF8" if smtputf8 else "")
+        # Only over TLS that was demanded, as _must_offer_requiretls() saw to.
+        return command + (" SMTPUTF8" if smtputf8 else "") + (" REQUIRETLS" if self.requiretls else "")
 
     def _transaction(
         self,

@@ -7,12 +7,19 @@ import re
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 from mailcore import limits
 from mailcore.outside import tls
 from mailcore.outside.smtp_replies import Surprise
+from mailcore.tlspolicy.tlsrpt import Result
+
+# The verdict on a certificate that TLSA records name, whatever else it is worth.
+DANE_VERIFIED = "dane"
+# OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH.
+_FAILURES = {10: Result.EXPIRED, 62: Result.HOST_MISMATCH, 64: Result.HOST_MISMATCH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,8 @@ class Wire:
         except (OSError, ValueError) as error:
             raise Surprise(f"cannot connect: {_reason(error)}", "4.4.1") from error
         self._buffer = b""
+        # What a TLS report says of a handshake that failed.
+        self.tls_failure = Result.VALIDATION
 
     def write(self, octets: bytes | memoryview, seconds: float) -> None:
         try:
@@ -116,18 +125,44 @@ class Wire:
             raise Surprise("a reply line without end", "4.5.0")
         return line.removesuffix(b"\r").decode("utf-8", "replace")
 
-    def start_tls(self, host: str, seconds: float, *, verify: bool) -> TLS:
-        """Shake hands; what was received before counts for nothing. (RFC 3207 §4.2, CVE-2011-0411)"""
+    @property
+    def own_address(self) -> str:
+        """The address that we speak from; "" when the connection is gone."""
+        try:
+            return str(self._socket.getsockname()[0])
+        except OSError:
+            return ""
+
+    def start_tls(
+        self,
+        host: str,
+        seconds: float,
+        *,
+        verify: bool,
+        objection: Callable[[list[bytes]], str] | None = None,
+    ) -> TLS:
+        """Shake hands; what was received before counts for nothing. (RFC 3207 §4.2, CVE-2011-0411)
+
+        host is named to the other side. With verify its certificate must be good for that name; else
+        objection, if given, says of the chain that it shows what is wrong with it, or "".
+        """
         self._buffer = b""
         try:
             self._socket.settimeout(seconds)
             wrapped = tls.client_context(verify).wrap_socket(self._socket, server_hostname=host)
         except ssl.SSLCertVerificationError as error:
+            self.tls_failure = _FAILURES.get(error.verify_code, Result.NOT_TRUSTED)
             raise Surprise(f"the certificate is not good for {host}: {error.verify_message}") from error
         except (OSError, ValueError) as error:
             raise Surprise(f"TLS handshake failed: {_reason(error)}") from error
         self._socket = wrapped
-        verdict = tls.VERIFIED if verify else tls.judge(tls.chain_of(wrapped), host)
+        chain = tls.chain_of(wrapped)
+        if objection is not None:
+            if wrong := objection(chain):
+                raise Surprise(wrong)
+            verdict = DANE_VERIFIED
+        else:
+            verdict = tls.VERIFIED if verify else tls.judge(chain, host)
         cipher = wrapped.cipher()
         return TLS(wrapped.version() or "", cipher[0] if cipher else "", verdict)
 

@@ -18,7 +18,8 @@ from django.utils.translation import gettext as _
 from mailcore.errors import LookupFailed, MailError, NoRoute
 from mailcore.models import Domain
 from mailcore.outside.lookups import Answer, Outcome
-from mailcore.services import report_addresses
+from mailcore.services import report_addresses, sts_hosting
+from mailcore.tlspolicy import mta_sts
 
 OWNERSHIP_LABEL = "_hostmail"
 OWNERSHIP_PREFIX = "hostmail-verification="
@@ -112,6 +113,22 @@ def required_records(domain: Domain) -> list[Record]:
             required=False,
         )
     )  # fmt: skip
+    if domain.sts_mode != Domain.STSMode.NONE:
+        records += [
+            record(
+                "sts", _("Others write to us encrypted (MTA-STS)"), "_mta-sts", "TXT",
+                sts_hosting.record_value(domain),
+                _("Tells that there is a policy, which we publish for you: hosts that write to you do it"
+                  " encrypted, and check who we are. Change the record whenever you choose another mode."),
+                required=False,
+            ),
+            record(
+                "stshost", _("Where others find that policy"), "mta-sts", "CNAME", sts_hosting.web_host(),
+                _("We answer there with the policy of your domain. Others only believe it over HTTPS, with a"
+                  " certificate for this name: ask the operator of this service whether there is one."),
+                required=False,
+            ),
+        ]  # fmt: skip
     for service, port in service_ports():
         records.append(
             record(
@@ -370,6 +387,28 @@ def _judge_tlsrpt(record: Record, seen: list[str]) -> Finding:
     return Finding(DIFFERS, found, _("Reports go to another address, so none are shown here."))
 
 
+def _judge_sts(record: Record, seen: list[str]) -> Finding:
+    found = [text for text in seen if text.startswith("v=STSv1")]
+    if not found:
+        return Finding(MISSING)
+    if len(found) > 1:
+        return Finding(
+            SEVERAL, found, _("There are several MTA-STS records; others then ignore all of them."),
+            _("Keep one of them."),
+        )  # fmt: skip
+    if mta_sts.record_id(found) == mta_sts.record_id([record.value]):
+        return Finding(OK, found, _("Others know of the policy."))
+    return Finding(DIFFERS, found, _("The record is that of another policy, or of an earlier mode."))
+
+
+def _judge_stshost(record: Record, seen: list[str]) -> Finding:
+    if not seen:
+        return Finding(MISSING)
+    if seen[0].rstrip(".").lower() == record.value.lower():
+        return Finding(OK, seen, _("Others find the policy with us."))
+    return Finding(DIFFERS, seen, _("The name leads to another host."))
+
+
 def _judge_srv(record: Record, seen: list[str]) -> Finding:
     wanted = record.value.split()[2:]
     for text in seen:
@@ -386,6 +425,8 @@ _JUDGES = {
     "dkim": _judge_dkim,
     "dmarc": _judge_dmarc,
     "tlsrpt": _judge_tlsrpt,
+    "sts": _judge_sts,
+    "stshost": _judge_stshost,
     "srv": _judge_srv,
 }
 

@@ -42,6 +42,7 @@ from mailcore.services import (
 )
 from mailcore.services.messages import Filed, Filing, Mail, Unit
 from mailcore.services.spam import Place
+from mailcore.tlspolicy import wishes
 
 _WISHES = {True: "the mailbox wants this sender", False: "the mailbox does not want this sender", None: ""}
 Steps: TypeAlias = Generator[Unit, list[Filed], str]
@@ -72,6 +73,8 @@ class Transaction:
     tls_cipher: str
     reverse_path: str
     smtputf8: bool = False
+    # REQUIRETLS (RFC 8689).
+    requires_tls: bool = False
     recipients: list[Recipient] = field(default_factory=list)
     trace: str = field(default_factory=random_id)
     # What was found out about the sender; None when nobody looked.
@@ -197,6 +200,7 @@ def receive(transaction: Transaction, raw: bytes) -> Steps:
                 recipients=[target for owner, target in outside if owner == tenant],
                 needs_smtputf8=transaction.smtputf8,
                 return_domain=domains[tenant],
+                tls_wish=wishes.wish(header_of(raw), requires=transaction.requires_tls),
             )
 
     yield Unit(

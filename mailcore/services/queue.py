@@ -58,6 +58,7 @@ def enqueue(
     ret: str = "",
     envid: str = "",
     tags: str = "",
+    tls_wish: str = "",
     priority: int = 0,
     stream: str = "",
     held_because: str = "",
@@ -85,6 +86,7 @@ def enqueue(
         dsn_ret=ret,
         dsn_envid=envid,
         tags=tags,
+        tls_wish=tls_wish,
         stream=stream,
         created_at=now,
     )
@@ -97,7 +99,7 @@ def enqueue(
             (
                 tenant_id, mailbox_id, submission.public_id, trace, str(source), reverse_path, content_id,
                 key, None if hold_until is None else sql.moment(hold_until), needs_smtputf8, return_domain,
-                ret, envid, tags, stream, moment,
+                ret, envid, tags, stream, tls_wish, moment,
             ),
         )  # fmt: skip
     assert row is not None
@@ -133,7 +135,7 @@ def enqueue(
 _SUBMISSION = (
     "tenant_id", "mailbox_id", "public_id", "trace", "source", "reverse_path", "content_id",
     "idempotency_key", "hold_until", "needs_smtputf8", "return_domain",
-    "dsn_ret", "dsn_envid", "tags", "stream", "created_at",
+    "dsn_ret", "dsn_envid", "tags", "stream", "tls_wish", "created_at",
 )  # fmt: skip
 _ENTRY = (
     "tenant_id", "submission_id", "public_id", "recipient", "route", "state", "held_because", "due_at",
@@ -181,6 +183,7 @@ class Claimed:
     envid: str = ""
     notify: str = ""
     orcpt: str = ""
+    tls_wish: str = ""
 
     def wants(self, kind: str) -> bool:
         """Whether the sender wants a report of that kind; by default of failure and delay (RFC 3461 §4.1)."""
@@ -238,7 +241,7 @@ _LOADED = (
     "SELECT e.id, e.tenant_id, e.recipient, e.route, e.attempt_count, e.delay_notified_at, e.submission_id,"
     " s.mailbox_id, s.trace, s.source, s.reverse_path, s.content_id, s.needs_smtputf8, s.created_at,"
     " COALESCE(s.hold_until, e.created_at), s.return_domain,"
-    " s.dsn_ret, s.dsn_envid, e.dsn_notify, e.dsn_orcpt"
+    " s.dsn_ret, s.dsn_envid, e.dsn_notify, e.dsn_orcpt, s.tls_wish"
     " FROM queue_entry e JOIN submission s ON s.id = e.submission_id WHERE {} ORDER BY e.due_at, e.id"
 )
 

@@ -132,6 +132,7 @@ class MX(Protocol):
             tls_cipher=tls_cipher,
             reverse_path=reverse_path,
             smtputf8=envelope.smtp_utf8,
+            requires_tls=self.requires_tls,
         )
         # aiosmtpd asks "is there a sender?" by truth: the null path keeps its brackets here.
         envelope.mail_from = address

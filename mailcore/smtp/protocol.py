@@ -29,6 +29,7 @@ from mailcore.smtp import dsn, release
 from mailcore.smtp.chunks import Chunks, Hopeless
 from mailcore.smtp.data import Data
 from mailcore.smtp.reader import CommandReader
+from mailcore.tlspolicy import wishes
 
 log = logging.getLogger(__name__)
 # aiosmtpd tells every command to this logger; ours tell what matters themselves.
@@ -80,6 +81,7 @@ class Protocol(SMTP):
         self._network = ""  # the /24 or /64 of it; "" on this machine
         self._in_transaction = False
         self._is_binary = False  # BODY=BINARYMIME
+        self.requires_tls = False  # REQUIRETLS (RFC 8689)
         self._chunks = Chunks()
         # Replies to pipelined commands, on their way out together.
         self._held = b""
@@ -239,6 +241,7 @@ class Protocol(SMTP):
             "CHUNKING",
             "BINARYMIME",
             f"LIMITS RCPTMAX={limits.SMTP_RECIPIENTS}",  # RFC 9422
+            *(["REQUIRETLS"] if self.over_tls else []),  # RFC 8689 §2: never in clear
             "ENHANCEDSTATUSCODES",
         ]
         if self.is_submission:
@@ -325,6 +328,11 @@ class Protocol(SMTP):
         found: dict[str, str] = {}
         if arg and "BINARYMIME" in arg.upper() and self._is_extended():
             arg, found = dsn.take(arg, dsn.BODY)
+        requires = False
+        if arg and self.over_tls and self._is_extended():
+            arg, requires = wishes.take(arg)
+        if self.envelope is not None and not self.envelope.mail_from:
+            self.requires_tls = requires
         if self.envelope is not None and not self.envelope.mail_from:
             self._is_binary = found.get("BODY") == "BINARYMIME"
         await super().smtp_MAIL(arg)

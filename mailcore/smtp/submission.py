@@ -220,6 +220,7 @@ class SubmissionProtocol(Protocol):
             ret=self.mail_dsn.get("RET", ""),
             envid=self.mail_dsn.get("ENVID", ""),
             hold_until=self.hold_until,
+            requires_tls=self.requires_tls,
         )
         # aiosmtpd asks "is there a sender?" by truth: the null path keeps its brackets here.
         envelope.mail_from = address

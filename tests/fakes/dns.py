@@ -34,6 +34,7 @@ class FakeDNS:
     def __init__(self, *, ttl: int = 60) -> None:
         self.ttl = ttl
         self.authenticated = False  # answer with AD set
+        self.unsigned: set[str] = set()  # names that get no AD all the same
         self.asked: list[tuple[str, str]] = []
         self._records: dict[str, dict[str, list[str]]] = {}
         self._failures: dict[tuple[str, str], str] = {}
@@ -160,7 +161,8 @@ class FakeDNS:
         if failure == "GARBAGE":
             return octets[:2] + b"\xff garbage"
         response = dns.message.make_response(query, recursion_available=True, our_payload=4096)
-        response.flags |= dns.flags.AA | (dns.flags.AD if self.authenticated else 0)
+        is_signed = self.authenticated and name not in self.unsigned
+        response.flags |= dns.flags.AA | (dns.flags.AD if is_signed else 0)
         if failure in ("SERVFAIL", "REFUSED", "NXDOMAIN"):
             response.set_rcode(dns.rcode.from_text(failure))
         elif failure == "LAME":

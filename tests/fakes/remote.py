@@ -16,6 +16,7 @@ ones; forget() removes all. All methods may be called while it runs.
 
 import asyncio
 import contextlib
+import datetime as dt
 import functools
 import re
 import ssl
@@ -73,8 +74,9 @@ def authority() -> trustme.CA:
 class FakeRemote:
     """See the module.
 
-    tls: "self-signed" (default), "good" (trusted inside trusted()), "wrong-name", "broken" (offers STARTTLS,
-    then no handshake), "" (does not offer it). auth: {user: password} it asks for.
+    tls: "self-signed" (default), "good" (trusted inside trusted()), "wrong-name", "expired", "broken" (offers
+    STARTTLS, then no handshake), "" (does not offer it). requiretls: offers REQUIRETLS inside TLS.
+    auth: {user: password} it asks for.
     """
 
     PHASES = ("greeting", "ehlo", "helo", "starttls", "auth", "mail", "rcpt", "data", "end", "rset", "quit")
@@ -89,13 +91,15 @@ class FakeRemote:
         smtputf8: bool = True,
         size: int = 50_000_000,
         dsn: bool = False,
+        requiretls: bool = False,
         auth: dict[str, str] | None = None,
         address: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.host, self.tls, self.auth, self.size = host, tls, auth, size
         self.pipelining, self.eightbit, self.smtputf8 = pipelining, eightbit, smtputf8
-        self.dsn = dsn
+        self.dsn, self.requiretls = dsn, requiretls
+        self.certificate = b""  # the host's own, DER
         self.address, self.port = address, port
         self.messages: list[Received] = []
         self.commands: list[str] = []  # what clients said, in order, on all connections
@@ -207,14 +211,25 @@ class FakeRemote:
         if not self.tls:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        if self.tls in ("good", "wrong-name"):
-            name = self.host if self.tls == "good" else "elsewhere.example.com"
-            authority().issue_cert(name).configure_cert(context)
+        if self.tls in ("good", "wrong-name", "expired"):
+            name = "elsewhere.example.com" if self.tls == "wrong-name" else self.host
+            until = dt.datetime(2020, 1, 1) if self.tls == "expired" else None
+            issued = authority().issue_cert(name, not_after=until)
+            issued.configure_cert(context)
+            pem = issued.cert_chain_pems[0].bytes().decode()
+            # DANE-TA wants the authority in the chain.
+            chain = issued.private_key_and_cert_chain_pem.bytes() + authority().cert_pem.bytes()
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "chain.pem"
+                path.write_bytes(chain)
+                context.load_cert_chain(path)
         else:
             with tempfile.TemporaryDirectory() as folder:
                 cert, key = Path(folder) / "cert.pem", Path(folder) / "key.pem"
                 our_tls._make(cert, key, self.host)
                 context.load_cert_chain(cert, key)
+                pem = cert.read_text()
+        self.certificate = ssl.PEM_cert_to_DER_cert(pem)
         return context
 
 
@@ -229,6 +244,7 @@ class _Handler:
         unwanted = [] if self.fake.eightbit else ["8BITMIME"]
         lines = [line for line in responses if line[4:] not in unwanted]
         more = ["250-PIPELINING"] * self.fake.pipelining + ["250-DSN"] * self.fake.dsn
+        more += ["250-REQUIRETLS"] * (self.fake.requiretls and session.ssl is not None)
         return [lines[0], *more, *lines[1:]]
 
     async def handle_DATA(self, server, session, envelope):
@@ -333,6 +349,8 @@ class _Session(SMTP):
         if not await self.told(phase, recipient):
             if self.fake.dsn and arg and phase in ("mail", "rcpt"):
                 arg = re.sub(r" (RET|ENVID|NOTIFY|ORCPT)=\S+", "", arg)
+            if self.fake.requiretls and arg and phase == "mail":
+                arg = arg.replace(" REQUIRETLS", "")
             await usual(arg)
 
     async def smtp_EHLO(self, arg):

@@ -137,3 +137,13 @@ def test_source_addresses_are_ours_and_named_both_ways(settings) -> None:
         ill(misnamed, health.WARN, "PTR")
         names.fail("out.ours.test", "SERVFAIL")
         ill(health.sources()[1], health.WARN, "publish")
+
+
+def test_says_whether_dane_has_an_effect(settings) -> None:
+    with FakeDNS() as names:
+        names.set(".", "NS", ["ns.test."])
+        assert "DANE has no effect" in health.name_servers().said
+        names.authenticated = True
+        assert "DANE is obeyed" in health.name_servers().said
+        settings.HOSTMAIL_DNS_VALIDATING = "no"
+        assert "is not believed" in health.name_servers().said

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from hostmail.api.base import Shows, Strict
 from hostmail.api.v1.reports import Days, ReportsShown, shown
 from mailcore.models import Domain
-from mailcore.services import dns_records, domains
+from mailcore.services import dns_records, domains, sts_hosting
 
 
 class RecordShown(serializers.Serializer[Any]):
@@ -66,6 +66,7 @@ class DomainShown(serializers.ModelSerializer[Domain]):
             "state",
             "dmarc_policy",
             "newcomers",
+            "sts_mode",
             "verified_at",
             "checked_at",
             "check_at",
@@ -96,6 +97,11 @@ class DomainChanged(Strict):
         required=False,
         help_text="How mail of senders who never wrote before is met; `greylist` asks them to come again",
     )
+    sts_mode = serializers.ChoiceField(
+        Domain.STSMode.choices,
+        required=False,
+        help_text="What the domain's MTA-STS policy, which we publish, demands of hosts that write to it",
+    )
 
 
 class Domains(Shows):
@@ -120,6 +126,8 @@ class Domains(Shows):
             domains.set_dmarc_policy(domain, asked["dmarc_policy"], actor=self.person)
         if "newcomers" in asked:
             domains.set_newcomers(domain, asked["newcomers"], actor=self.person)
+        if "sts_mode" in asked:
+            sts_hosting.set_mode(domain, asked["sts_mode"], actor=self.person)
         return self.answer(domain)
 
     @extend_schema(responses={204: None})

@@ -1,6 +1,6 @@
 """Mail out: submit what our people send, try what the queue holds, tell them what became of it."""
 
-from mailcore.services.outbound import dead, held, later, tlsrpt
+from mailcore.services.outbound import dead, held, later, sts_policies, tlsrpt
 from mailcore.services.outbound.attempt import (
     Courier,
     LeaseLost,
@@ -20,6 +20,7 @@ from mailcore.services.outbound.parties import (
     accept_recipient,
     accept_sender,
 )
+from mailcore.services.outbound.probing import Probe, probe, probe_for
 from mailcore.services.outbound.service import signed, signer_of
 from mailcore.services.outbound.submission import Steps, steps, submit
 
@@ -28,6 +29,7 @@ __all__ = [
     "LeaseLost",
     "Origin",
     "Outcome",
+    "Probe",
     "Recipient",
     "Sender",
     "Sent",
@@ -41,12 +43,15 @@ __all__ = [
     "held",
     "later",
     "note_returned",
+    "probe",
+    "probe_for",
     "refused",
     "report",
     "settle",
     "signed",
     "signer_of",
     "steps",
+    "sts_policies",
     "submit",
     "tlsrpt",
     "way",

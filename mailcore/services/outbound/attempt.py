@@ -9,42 +9,43 @@ end (begin); what follows is written by outcome.settle. RFC 5321 §5.1 rules whi
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from dataclasses import fields as dataclass_fields
-from typing import Final
 
 from django.conf import settings
 
 from mailcore import limits
 from mailcore.errors import MailError, NoSuchMessage, RelayAway
-from mailcore.message import dsn, fields
-from mailcore.models import Attempt, Relay, Submission
+from mailcore.models import Attempt, Relay
 from mailcore.outside import clock, dns
-from mailcore.outside.remote_smtp import Conversation, Credentials, Failed, Policy, Timeouts
+from mailcore.outside.remote_smtp import Conversation, Credentials, Failed, Timeouts
 from mailcore.outside.routes import Target
 from mailcore.outside.smtp_replies import Reply
-from mailcore.services import ledger, messages, queue, relays, sql
-from mailcore.services.outbound import return_path, sources, submission
+from mailcore.services import ledger, queue, relays, sql
+from mailcore.services.outbound import demanded, return_path, sources, tlsrpt
+from mailcore.services.outbound.demanded import Demands
+from mailcore.services.outbound.octets import mail_dsn, rcpt_dsn, wire_octets
 from mailcore.services.outbound.sources import Source
 from mailcore.services.queue import Claimed, Pair
-
-POLICY: Final = "opportunistic"
+from mailcore.tlspolicy.demands import Demand, Level
+from mailcore.tlspolicy.tlsrpt import Result, Session
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
     """Where a route's mail goes now. Routes with the same key share their connections.
 
-    relay is the smart host's name for the record, policy what its TLS must be; sources are the addresses of
-    ours to leave from.
+    relay is the smart host's name for the record, demands what TLS must be with each host; sources are the
+    addresses of ours to leave from.
     """
 
     key: str
     targets: tuple[Target, ...]
     port: int
     credentials: Credentials | None = None
-    policy: Policy = "opportunistic"
+    demands: Demands = field(default_factory=Demands)
     relay: str = ""
     sources: tuple[Source, ...] = ()
 
@@ -72,7 +73,11 @@ def _hosts(pair: Pair) -> Way:
         targets = tuple(dns.host_targets(smart.host))
         return Way(f"smart:{smart.host}:{smart.port}", targets, smart.port, credentials)
     found = dns.route(pair.route)
-    return Way(found.key, found.targets, settings.HOSTMAIL_OUTBOUND_PORT)
+    port = settings.HOSTMAIL_OUTBOUND_PORT
+    demands = demanded.of_route(found, port)
+    # Mail that demands less must not open the connections of mail that demands more.
+    key = f"{found.key}|{demands.key}" if demands.key else found.key
+    return Way(key, found.targets, port, demands=demands)
 
 
 def _way_by(relay_id: int) -> Way:
@@ -81,8 +86,8 @@ def _way_by(relay_id: int) -> Way:
         # Taken away a moment ago: nothing can be claimed for it any more, and the next look finds another.
         raise RelayAway
     login = relays.credentials(relay)
-    policy = relays.policy(relay)
-    return Way(relays.key(relay), relays.targets(relay), relay.port, login, policy, str(relay))
+    demands = demanded.of_relay(relays.policy(relay))
+    return Way(relays.key(relay), relays.targets(relay), relay.port, login, demands, str(relay))
 
 
 @dataclass(slots=True)
@@ -96,6 +101,7 @@ class Try:
     tls_version: str = ""
     tls_cipher: str = ""
     tls_verdict: str = ""
+    tls_policy: str = ""
     notes: tuple[str, ...] = ()
     milliseconds: int = 0
     # The host makes the reports that were asked for (RFC 3461).
@@ -135,6 +141,7 @@ class LeaseLost(Exception):
 class _Link:
     talk: Conversation
     target: Target
+    demand: Demand
     is_fresh: bool = True
 
 
@@ -142,7 +149,8 @@ class _Link:
 class Courier:
     """See the module. owner is who holds the leases; timeouts None means those of limits.
 
-    is_dead: no host could be had, so nothing more goes out in this round; dead_reply says why.
+    is_dead: no host could be had, so nothing more goes out in this round; dead_reply says why. What a sender
+    wishes of TLS (Submission.TLSWish) can rule out hosts for that mail alone: _out and _openings are by wish.
     """
 
     owner: str
@@ -151,9 +159,10 @@ class Courier:
     is_dead: bool = False
     sent: int = 0
     _link: _Link | None = None
-    _out: set[Target] = field(default_factory=set)
+    _out: set[tuple[str, Target]] = field(default_factory=set)
     _strikes: dict[Target, int] = field(default_factory=dict)
-    _openings: list[Try] = field(default_factory=list)
+    _openings: dict[str, list[Try]] = field(default_factory=lambda: defaultdict(list))
+    _sessions: list[Session] = field(default_factory=list)
 
     @property
     def is_open(self) -> bool:
@@ -162,12 +171,15 @@ class Courier:
     @property
     def dead_reply(self) -> Reply:
         """What the last host said when no connection could be had."""
-        return self._openings[-1].reply
+        return self._openings[""][-1].reply
 
     def close(self) -> None:
         if self._link is not None:
             self._link.talk.close()
             self._link = None
+        sessions, self._sessions = self._sessions, []
+        if sessions:
+            tlsrpt.note(sessions)
 
     def send(self, entries: Sequence[Claimed]) -> list[Outcome]:
         """Try entries of one submission; the outcome of each. Raises LeaseLost: then nothing was sent."""
@@ -182,18 +194,19 @@ class Courier:
         tries: dict[int, list[Try]] = {entry.pk: [] for entry in entries}
         pending = list(entries)
         avoided: set[Target] = set()
+        openings = self._openings[first.tls_wish]
         while pending:
-            knocked = len(self._openings)
-            link = self._connect(avoided)
+            knocked = len(openings)
+            link = self._connect(avoided, first.tls_wish)
             for entry in pending:
-                tries[entry.pk] += [replace(each) for each in self._openings[knocked:]]
+                tries[entry.pk] += [replace(each) for each in openings[knocked:]]
             if link is None:
-                self._blame_openings(pending, tries)
+                self._blame(openings, pending, tries)
                 break
             done = self._transmit(link, pending, raw, tries)
             self.sent += any(tries[entry.pk][-1].reply.is_ok for entry in pending)
             if not link.talk.is_open:
-                self._lost(link, avoided)
+                self._lost(link, avoided, first.tls_wish)
             pending = [entry for entry in pending if entry.pk not in done]
         for made in (made for each in tries.values() for made in each):
             made.relay = self.way.relay
@@ -201,53 +214,105 @@ class Courier:
 
     # --- hosts ------------------------------------------------------------------------------------------
 
-    def _connect(self, avoided: set[Target]) -> _Link | None:
+    def _connect(self, avoided: set[Target], wish: str) -> _Link | None:
         """A connection to a host that is not avoided, the present one if it will do, or None."""
+        demands = self.way.demands
         if self._link is not None:
-            if self._link.target not in avoided:
+            target = self._link.target
+            if target not in avoided and self._link.demand.covers(demands.of(target.host, wish)):
                 return self._link
-            self.close()
-        for target in self.way.targets[: limits.QUEUE_HOSTS]:
-            if target in self._out or target in avoided:
+            self._link.talk.close()
+            self._link = None
+        targets = self.way.targets[: limits.QUEUE_HOSTS]
+        for target in targets:
+            if (wish, target) in self._out or target in avoided:
                 continue
-            source = sources.pick(self.way.sources, target.address)
-            talk = Conversation(
-                target.host,
-                target.address,
-                self.way.port,
-                ehlo_name=(source and source.name) or settings.HOSTMAIL_HOSTNAME,
-                source_address=source.address if source else None,
-                policy=self.way.policy,
-                timeouts=self.timeouts,
-                credentials=self.way.credentials,
-            )
-            started_at, started = clock.now(), clock.monotonic()
-            try:
-                talk.open()
-            except Failed as failed:
-                self._out.add(target)
-                self._openings.append(_try(failed.reply, talk, target, started_at, started))
+            demand = demands.of(target.host, wish)
+            if demand.refusal:
+                self._refuse(target, demand, wish)
                 continue
-            self._link = _Link(talk, target)
-            return self._link
-        self.is_dead = all(target in self._out for target in self.way.targets[: limits.QUEUE_HOSTS])
+            if link := self._open(target, demand, wish):
+                self._link = link
+                return link
+        # A wish rules out hosts for one message; others may still go.
+        self.is_dead = not wish and all((wish, target) in self._out for target in targets)
         return None
 
-    def _lost(self, link: _Link, avoided: set[Target]) -> None:
+    def _refuse(self, target: Target, demand: Demand, wish: str) -> None:
+        """A host that must not be used: said once for each host, whatever number of addresses it has."""
+        self._out.add((wish, target))
+        if not any(made.host == target.host for made in self._openings[wish]):
+            reply = Reply(0, demand.status, demand.refusal, "policy")
+            made = Try(reply, clock.now(), target.host, tls_policy=demand.policy)
+            self._openings[wish].append(made)
+            self._count(target, None, Result.VALIDATION, demand.refusal, wish)
+
+    def _open(self, target: Target, demand: Demand, wish: str) -> _Link | None:
+        source = sources.pick(self.way.sources, target.address)
+        talk = Conversation(
+            target.host,
+            target.address,
+            self.way.port,
+            ehlo_name=(source and source.name) or settings.HOSTMAIL_HOSTNAME,
+            source_address=source.address if source else None,
+            policy=demand.level.value,
+            names=demand.names,
+            records=demand.records,
+            requiretls=demand.requires,
+            timeouts=self.timeouts,
+            credentials=self.way.credentials,
+        )
+        link = _Link(talk, target, demand)
+        started_at, started = clock.now(), clock.monotonic()
+        try:
+            talk.open()
+        except Failed as failed:
+            reply = failed.reply
+            if reply.phase == "starttls" and demand.level != Level.OPPORTUNISTIC:
+                reply = replace(reply, text=f"{demand.words}: {reply.text}"[: limits.REMOTE_REPLY_TEXT])
+            self._out.add((wish, target))
+            self._openings[wish].append(_try(reply, link, started_at, started))
+            if talk.tls_failure is not None:
+                self._count(target, talk, talk.tls_failure, failed.reply.text, wish)
+            return None
+        self._count(target, talk, demanded.shortcoming(talk, demand), "; ".join(talk.notes), wish)
+        return link
+
+    def _count(
+        self, target: Target, talk: Conversation | None, result: Result | None, reason: str, wish: str
+    ) -> None:
+        """Keep for the TLS report what came of a connection under the domain's own demands."""
+        demands = self.way.demands
+        if wish or not demands.wants_reports:
+            return
+        own_address = talk.own_address if talk else ""
+        address = target.address if talk else ""
+        self._sessions.append(
+            demands.session(target.host, result, address=address, own_address=own_address, reason=reason)
+        )
+        if unfetched := demands.unfetched():
+            self._sessions.append(unfetched)
+
+    def _lost(self, link: _Link, avoided: set[Target], wish: str) -> None:
         """A connection broke: one that had worked is opened again, a fresh one is left to other hosts."""
         self._link = None
         if link.is_fresh:
             avoided.add(link.target)
             self._strikes[link.target] = self._strikes.get(link.target, 0) + 1
             if self._strikes[link.target] >= limits.QUEUE_STRIKES:
-                self._out.add(link.target)
+                self._out.add((wish, link.target))
 
-    def _blame_openings(self, pending: Sequence[Claimed], tries: dict[int, list[Try]]) -> None:
+    def _blame(
+        self, openings: Sequence[Try], pending: Sequence[Claimed], tries: dict[int, list[Try]]
+    ) -> None:
         """No host is left: what the hosts said when we knocked is the answer for every entry."""
         for entry in pending:
             if not tries[entry.pk]:
-                tries[entry.pk] += [replace(each) for each in self._openings]
+                tries[entry.pk] += [replace(each) for each in openings]
             assert tries[entry.pk], "a route has at least one target"
+            if not any(each.reply.code for each in tries[entry.pk]):
+                # The last one decides: while one of the hosts may do better later, it is not over.
+                tries[entry.pk].sort(key=lambda each: each.reply.is_temporary)
 
     # --- one message ------------------------------------------------------------------------------------
 
@@ -260,7 +325,7 @@ class Courier:
         running: dict[int, int] = {}
 
         def before_end() -> None:
-            made = _try(_RUNNING, link.talk, link.target, started_at, started)
+            made = _try(_RUNNING, link, started_at, started)
             made.relay = self.way.relay
             running.update(begin(self.owner, entries, made, tries))
 
@@ -270,12 +335,12 @@ class Courier:
             raw,
             smtputf8=first.needs_smtputf8,
             before_end=before_end,
-            mail_dsn=_mail_dsn(first),
-            rcpt_dsn=[_rcpt_dsn(entry) for entry in entries],
+            mail_dsn=mail_dsn(first),
+            rcpt_dsn=[rcpt_dsn(entry) for entry in entries],
         )
         done = set()
         for entry, answer in zip(entries, replies, strict=True):
-            made = _try(answer.reply, link.talk, link.target, started_at, started)
+            made = _try(answer.reply, link, started_at, started)
             made.attempt_id = running.get(entry.pk)
             made.reports = link.talk.offers_dsn
             tries[entry.pk].append(made)
@@ -291,8 +356,8 @@ def _may_go_elsewhere(reply: Reply) -> bool:
     return reply.is_temporary and reply.code in (0, 421) and not reply.is_uncertain
 
 
-def _try(reply: Reply, talk: Conversation, target: Target, started_at: dt.datetime, started: float) -> Try:
-    tls = talk.tls
+def _try(reply: Reply, link: _Link, started_at: dt.datetime, started: float) -> Try:
+    talk, target, tls = link.talk, link.target, link.talk.tls
     return Try(
         reply,
         started_at,
@@ -301,6 +366,7 @@ def _try(reply: Reply, talk: Conversation, target: Target, started_at: dt.dateti
         tls.version if tls else "",
         tls.cipher if tls else "",
         tls.verdict if tls else "none",
+        link.demand.policy,
         tuple(talk.notes),
         round((clock.monotonic() - started) * 1000),
         own_address=talk.source_address or "",
@@ -396,7 +462,7 @@ def row(entry: Claimed, made: Try, outcome: str = "") -> Row:
         tls_version=made.tls_version[:16],
         tls_cipher=made.tls_cipher[:64],
         tls_verdict=made.tls_verdict[:40],
-        tls_policy=POLICY if made.address else "",
+        tls_policy=made.tls_policy,
         phase=reply.phase[:16],
         code=reply.code or None,
         status=reply.status[:12],
@@ -409,47 +475,6 @@ def leaves_from(entry: Claimed) -> str:
     if entry.reverse_path and entry.return_domain:
         return return_path.make(entry.pk, entry.return_domain)
     return entry.reverse_path
-
-
-def _mail_dsn(entry: Claimed) -> str:
-    """What the next host is told of the sender's wishes (RFC 3461 §5.2.1)."""
-    words = (entry.ret and f"RET={entry.ret}", entry.envid and f"ENVID={entry.envid}")
-    return " ".join(word for word in words if word)
-
-
-def _rcpt_dsn(entry: Claimed) -> str:
-    orcpt = entry.orcpt
-    if not orcpt and entry.return_domain and entry.recipient.isascii():
-        # A report to a return path of ours then says whom we meant, whatever became of the name.
-        orcpt = f"rfc822;{dsn.to_xtext(entry.recipient)}"
-    words = (entry.notify and f"NOTIFY={entry.notify}", orcpt and f"ORCPT={orcpt}")
-    return " ".join(word for word in words if word)
-
-
-# --- The octets on the wire ------------------------------------------------------------------------------
-
-
-def wire_octets(entry: Claimed) -> bytes:
-    """What leaves: header and body as they were signed or came, behind our Received. Never Return-Path.
-
-    Raises NoSuchMessage, NoSuchBlob, StoreDown.
-    """
-    kept = messages.raw_of(entry.content_id)
-    # What arrived for an alias, or was filed here too, has our trace in front already; the return path is
-    # the last host's to write (RFC 5321 §4.4).
-    prefix = fields.drop(kept.prefix, {"return-path"}) if kept.prefix else b""
-    if not prefix and entry.source in _OURS:
-        prefix = submission.received(
-            source=entry.source,
-            protocol="",
-            trace_id=entry.trace,
-            recipient=None,
-            now=entry.submitted_at,
-        )
-    return prefix + kept.header + kept.body
-
-
-_OURS = frozenset({Submission.Source.WEBMAIL, Submission.Source.SMTP, Submission.Source.API})
 
 
 def by_submission(entries: Sequence[Claimed]) -> list[list[Claimed]]:

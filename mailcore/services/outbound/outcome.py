@@ -209,6 +209,7 @@ def _fact(verdict: Verdict, now: dt.datetime) -> Fact:
         "address": last.address,
         "tls": last.tls_version,
         "tls_verdict": last.tls_verdict,
+        "tls_policy": last.tls_policy,
         "code": reply.code or None,
         "status": verdict.status,
         "reply": reply.text[:500],

@@ -52,6 +52,8 @@ class Origin:
     # RET and ENVID of RFC 3461.
     ret: str = ""
     envid: str = ""
+    # REQUIRETLS (RFC 8689).
+    requires_tls: bool = False
     # Not before then; and the sender's words for it (Submission.tags).
     hold_until: dt.datetime | None = None
     tags: str = ""

@@ -22,6 +22,7 @@ from mailcore.services.messages import Filing, Mail, Unit
 from mailcore.services.outbound.attempt import Outcome
 from mailcore.services.outbound.service import signed
 from mailcore.services.queue import Claimed
+from mailcore.tlspolicy import wishes
 
 Source = Submission.Source
 Told = Sequence[tuple[Outcome, str]]
@@ -66,7 +67,9 @@ def unit(
     Raises NoSuchAddress when there is nobody to tell.
     """
     header = _header(entry.content_id)
-    full = _full(entry) if entry.ret == "FULL" and failed else b""
+    # RFC 8689 §5: never the whole of a mail whose sender demanded TLS.
+    may_be_full = entry.ret == "FULL" and entry.tls_wish != wishes.REQUIRED
+    full = _full(entry) if may_be_full and failed else b""
     mails, filings, outside = [], *_whom(entry)
     for action, told in ((dsn.FAILED, failed), (dsn.DELAYED, delayed), (dsn.RELAYED, relayed)):
         if not told:
@@ -102,6 +105,8 @@ def unit(
                 reverse_path="",
                 recipients=[outside],
                 needs_smtputf8=not outside.isascii(),
+                # A report says much of what it reports on, and goes no less safely. (RFC 8689 §5)
+                tls_wish=entry.tls_wish,
             )
 
     data = {"report": [outcome.entry.recipient for outcome, _ in (*failed, *delayed, *relayed)][:20]}

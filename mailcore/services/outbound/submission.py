@@ -53,6 +53,7 @@ from mailcore.services.outbound.parties import (
     accept_sender,
     not_yours,
 )
+from mailcore.tlspolicy import wishes
 
 Steps: TypeAlias = Generator[Unit, list[Filed], Submission]
 Source = Submission.Source
@@ -287,6 +288,7 @@ class _Plan:
         }
         self.only = recipients[0].address if len(recipients) == 1 else None
         self.subject = self.prepared.index.subject
+        self.tls_wish = wishes.wish(self.prepared.header, requires=origin.requires_tls)
         self.return_domain = return_path.domain_for(origin.source, origin.reverse_path)
         self.mails = self._mails(here)
 
@@ -365,6 +367,7 @@ class _Plan:
             priority=origin.priority,
             envid=origin.envid,
             held_because=held,
+            tls_wish=self.tls_wish,
         )
         for contents, (tenant, targets) in zip(
             content_ids[self.main : self.main + len(self.forwards)], self.forwards.items(), strict=True
@@ -380,6 +383,7 @@ class _Plan:
                 recipients=targets,
                 needs_smtputf8=self._needs_smtputf8(targets),
                 return_domain=self.forwarded_by[tenant],
+                tls_wish=self.tls_wish,
             )
         recipients = [*self.delivered, *self.later, *self.remote]
         events.record(

@@ -115,6 +115,9 @@ def test_a_domain_is_added_checked_and_removed(cast, alice):
     assert b'value="obey" selected' in alice.get(page("domain_forgery", domain.public_id)).content
     assert alice.post(page("domain_forgery", domain.public_id), {"policy": "maybe"}).status_code == 422
     assert alice.post(page("domain_forgery", domain.public_id), {"policy": "ignore"}).status_code == 302
+    assert b'value="testing" selected' in alice.get(page("domain_encryption", domain.public_id)).content
+    assert alice.post(page("domain_encryption", domain.public_id), {"mode": "maybe"}).status_code == 422
+    assert alice.post(page("domain_encryption", domain.public_id), {"mode": "enforce"}).status_code == 302
     domain.refresh_from_db()
     assert domain.dmarc_policy == "ignore"
     assert b'value="off" selected' in alice.get(page("domain_newcomers", domain.public_id)).content

@@ -189,11 +189,20 @@ def test_raises_a_new_exception_each_time(names):
     assert len(names.asked) == 1
 
 
+def test_believes_the_ad_bit_of_this_machine_alone_unless_told(names, settings):
+    assert dns.is_trusted()
+    settings.HOSTMAIL_DNS_SERVERS = [("127.0.0.1", 53), ("192.0.2.53", 53)]
+    assert not dns.is_trusted()
+    settings.HOSTMAIL_DNS_VALIDATING = "yes"
+    assert dns.is_trusted()
+
+
 def test_believes_the_ad_bit_only_when_told(names, ask, settings):
+    settings.HOSTMAIL_DNS_VALIDATING = "no"
     names.set("example.org", "A", "192.0.2.1")
     names.authenticated = True
     assert not ask("lookup", "example.org", "A").authenticated
-    settings.HOSTMAIL_DNS_VALIDATING = True
+    settings.HOSTMAIL_DNS_VALIDATING = "yes"
     dns.forget_all()
     assert ask("lookup", "example.org", "A").authenticated
     names.authenticated = False

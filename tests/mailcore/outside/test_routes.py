@@ -180,7 +180,7 @@ def test_limits_hosts_and_addresses(names, monkeypatch):
 
 
 def test_says_whether_the_whole_way_was_authenticated(names, settings):
-    settings.HOSTMAIL_DNS_VALIDATING = True
+    settings.HOSTMAIL_DNS_VALIDATING = "yes"
     names.authenticated = True
     names.add_mail("example.org", "mx.example.org", "192.0.2.1")
     route = dns.route("example.org")

@@ -71,7 +71,9 @@ def publish(names: FakeDNS, domain: Domain, *, leave_out: tuple[str, ...] = ()) 
 
 def states(domain: Domain) -> dict[str, str]:
     return {
-        key: found["state"] for key, found in domain.findings.items() if not key.startswith(("srv", "tlsrpt"))
+        key: found["state"]
+        for key, found in domain.findings.items()
+        if not key.startswith(("srv", "sts", "tlsrpt"))
     }
 
 
@@ -151,7 +153,7 @@ def test_says_which_records_there_should_be(cast, settings):
         "ownership", "mx", "spf", "dkim:hm1r", "dkim:hm1e", "dmarc",
     ]  # fmt: skip
     assert {key for key, record in records.items() if not record.required} == {
-        "tlsrpt", "srv:imaps", "srv:submissions", "srv:submission", "srv:pop3s",
+        "tlsrpt", "sts", "stshost", "srv:imaps", "srv:submissions", "srv:submission", "srv:pop3s",
     }  # fmt: skip
     assert (records["ownership"].host, records["ownership"].value) == (
         "_hostmail.new.test", f"hostmail-verification={domain.token}",

@@ -187,7 +187,7 @@ def test_shares_connections_with_no_other_relay(cast):
     assert len({way.key for way in ways}) == 4
     assert after.key != before
     assert "secret" not in before
-    assert [way.policy for way in ways] == ["verified"] * 4
+    assert [way.demands.of("smart.test").level for way in ways] == ["verified"] * 4
 
 
 def test_is_tried_without_sending(cast):

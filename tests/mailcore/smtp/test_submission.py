@@ -334,3 +334,26 @@ def test_keeps_a_mail_until_the_moment_that_mail_names(alice, settings):
     assert plain.hold_until is None
     states = dict(QueueEntry.objects.filter(submission=held).values_list("recipient", "state"))
     assert states == {"bob@example.org": "waiting", alice.address: "held"}
+
+
+# --- What a sender wishes of TLS (RFC 8689) --------------------------------------------------------------
+
+
+def test_keeps_what_a_sender_wishes_of_tls_with_the_mail(alice, settings):
+    waived = b"TLS-Required: No\r\n" + RAW
+    with connect(settings) as smtp:
+        assert not smtp.has_extn("requiretls")
+        smtp.starttls(context=LAX)
+        smtp.login(alice.address, alice.password)
+        assert smtp.has_extn("requiretls")
+        smtp.sendmail(alice.address, ["a@example.org"], RAW, ["REQUIRETLS"])
+        smtp.sendmail(alice.address, ["b@example.org"], RAW)
+        smtp.sendmail(alice.address, ["c@example.org"], waived)
+        smtp.sendmail(alice.address, ["d@example.org"], waived, ["REQUIRETLS"])
+    wishes = QueueEntry.objects.order_by("recipient").values_list("submission__tls_wish", flat=True)
+    assert list(wishes) == ["yes", "", "no", "yes"]
+
+
+def test_knows_no_requiretls_in_clear(alice, settings):
+    with connect(settings, login=alice) as smtp:
+        assert said(smtp.mail(alice.address, ["REQUIRETLS"])).startswith("555 5.5.4")

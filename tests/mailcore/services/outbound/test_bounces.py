@@ -6,7 +6,7 @@ from mailcore.errors import MailError, NoSuchAddress, NotHere, TooManyRecipients
 from mailcore.message import dsn
 from mailcore.models import Event, Message, QueueEntry, Suppression
 from mailcore.services import addresses, inbound, messages, outbound, queue
-from mailcore.services.outbound import attempt
+from mailcore.services.outbound import attempt, octets
 from tests.cast import Cast
 from tests.fakes import FakeClock, MemoryWorker
 
@@ -168,7 +168,7 @@ def test_a_return_path_comes_alone(cast):
 
 def test_people_keep_their_own_return_path_and_reports_on_it_are_known_by_our_trace(cast):
     assert relayed(cast.alice, source="webmail") == "alice@acme.test"
-    sent = attempt.wire_octets(queue._load([QueueEntry.objects.get().pk])[0])
+    sent = octets.wire_octets(queue._load([QueueEntry.objects.get().pk])[0])
     trace_field = sent[: sent.index(b"\r\nFrom:") + 2].decode()
     comes("alice@acme.test", report(header=trace_field[trace_field.index("Received:") :]))
     assert QueueEntry.objects.get().state == "bounced"
@@ -185,7 +185,7 @@ def test_a_report_that_brings_nothing_of_ours_back_is_filed_and_believed_of_nobo
 
 def test_a_report_to_one_says_nothing_of_the_mail_of_another(cast):
     relayed(cast.alice, source="webmail")
-    sent = attempt.wire_octets(queue._load([QueueEntry.objects.get().pk])[0]).decode()
+    sent = octets.wire_octets(queue._load([QueueEntry.objects.get().pk])[0]).decode()
     comes("charlie@charlie.test", report(header=sent[sent.index("Received:") : sent.index("From:")]))
     assert QueueEntry.objects.get().state == "relayed"
 
