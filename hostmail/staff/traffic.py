@@ -10,15 +10,15 @@ from django.utils.translation import gettext_lazy as _
 
 from hostmail.staff import traces
 from hostmail.staff.base import ReadOnlyInline, StaffAdmin, actor
-from mailcore.models import Attempt, AuditEntry, Event, QueueEntry, Submission
-from mailcore.services import queue
+from mailcore.models import Attempt, AuditEntry, Event, QueueEntry, Relay, Submission
+from mailcore.services import queue, relays
 
 
 class AttemptInline(ReadOnlyInline):
     model = Attempt
     fields = (
-        "started_at", "outcome", "host", "address", "tls_version", "tls_verdict", "phase", "code", "status",
-        "reply", "duration_ms",
+        "started_at", "outcome", "host", "address", "relay", "own_address", "tls_version", "tls_verdict",
+        "phase", "code", "status", "reply", "duration_ms",
     )  # fmt: skip
 
 
@@ -85,3 +85,29 @@ class AuditAdmin(StaffAdmin):
     list_select_related = ("tenant",)
     search_fields = ("actor_name", "object_name")
     ordering = ("-id",)
+
+
+@admin.register(Relay)
+class RelayAdmin(StaffAdmin):
+    """What customers and operators set up; `manage.py relay` makes and tests them."""
+
+    list_display = ("host", "port", "tenant", "domain", "tls", "after_attempts", "is_enabled", "created_at")
+    list_filter = ("is_enabled",)
+    list_select_related = ("tenant", "domain")
+    search_fields = ("host", "tenant__slug")
+    fields = (
+        "host", "port", "tenant", "domain", "tls", "user", "after_attempts", "may_be_private", "is_enabled",
+        "created_at",
+    )  # fmt: skip
+    ordering = ("-id",)
+    actions = ("switch_on", "switch_off")
+
+    @admin.action(description=_("Switch on"))
+    def switch_on(self, request: HttpRequest, chosen: QuerySet[Relay]) -> None:
+        self.run(request, chosen, lambda row: relays.change(row, is_enabled=True, actor=actor(request)), "on")
+
+    @admin.action(description=_("Switch off: its mail goes as if it were not there"))
+    def switch_off(self, request: HttpRequest, chosen: QuerySet[Relay]) -> None:
+        self.run(
+            request, chosen, lambda row: relays.change(row, is_enabled=False, actor=actor(request)), "off"
+        )

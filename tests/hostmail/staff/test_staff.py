@@ -3,6 +3,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from mailcore.models import AuditEntry, Mailbox, Tenant
+from mailcore.services import relays
 from tests.cast import Cast
 
 PAGES = [model._meta.model_name for model in admin.site._registry]
@@ -75,3 +76,17 @@ def test_changes_a_quota_and_nothing_else_of_a_mailbox(staff, cast):
     )
     changed = Mailbox.objects.get(pk=box.pk)
     assert (changed.quota_octets, changed.tenant_id) == (12_345_678, box.tenant_id)
+
+
+def test_switches_relays_off_and_on_again(staff, cast):
+    relay = relays.add(cast.alice.tenant, "relay.example.net", user="us", password="hunter2", actor=None)
+    page = staff.get(reverse("admin:mailcore_relay_change", args=[relay.pk]))
+    assert b"relay.example.net" in page.content
+    shown = page.context["adminform"].readonly_fields
+    assert "user" in shown
+    assert "password" not in shown
+    for action, is_on in (("switch_off", False), ("switch_on", True)):
+        act(staff, "relay", action, relay)
+        relay.refresh_from_db()
+        assert relay.is_enabled is is_on
+    assert AuditEntry.objects.filter(verb="relay.change", actor=cast.stella).count() == 2
