@@ -63,6 +63,7 @@ SENTENCES = {
     "domain.remove": gettext_noop("%(who)s removed the domain %(what)s"),
     "domain.resume": gettext_noop("%(who)s let the domain %(what)s work again"),
     "domain.rotate_key": gettext_noop("%(who)s made a new signing key for %(what)s"),
+    "domain.sts_mode": gettext_noop("%(who)s changed how strictly hosts must use TLS to %(what)s"),
     "domain.suspend": gettext_noop("%(who)s suspended the domain %(what)s"),
     "domain.trust": gettext_noop("%(who)s took %(what)s as proven without DNS"),
     "domain.unproven": gettext_noop("The domain %(what)s is no longer proven"),
