@@ -61,7 +61,7 @@ def test_binds_to_the_address_and_says_its_name(cast):
         for _ in range(2):
             ways.append(outbound.way(Pair("example.org", cast.alice.tenant.pk, 0, relay.pk)))
             courier = outbound.Courier("me", ways[-1])
-            link = courier._connect(set())
+            link = courier._connect(set(), "")
             assert link.talk.is_open
             assert link.talk._wire._socket.getsockname()[0] == ways[-1].sources[0].address
             courier.close()
