@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from hostmail.web import access, place
+from hostmail.web import access, place, sending
 from mailcore import limits
 from mailcore.errors import MailError
 from mailcore.models import Address, Domain, Mailbox, Tenant, User
@@ -189,6 +189,7 @@ def _page(request: HttpRequest, tenant: Tenant, mailbox: Mailbox, secret: str = 
         "app_passwords": mailbox.app_passwords.filter(revoked_at=None).order_by("-created_at"),
         "may_add_app_password": mailbox.accesses.filter(user=place.person(request)).exists(),
         "secret": secret,
+        **sending.context_of(mailbox),
     }
     return render(request, "web/mailbox.html", context)
 

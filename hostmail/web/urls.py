@@ -14,6 +14,7 @@ from hostmail.web import (
     passwords,
     recovery,
     reports,
+    sending,
     spam,
     suppressions,
     tokens,
@@ -26,5 +27,5 @@ urlpatterns = [
     *overview.routes, *domains.routes, *mailboxes.routes, *access.routes, *aliases.routes, *groups.routes,
     *members.routes, *events.routes, *audit.routes, *tokens.routes, *passwords.routes, *recovery.routes,
     *suppressions.routes, *spam.routes, *webhooks.routes, *traces.routes, *confirmations.routes,
-    *reports.routes,
+    *reports.routes, *sending.routes,
 ]  # fmt: skip
