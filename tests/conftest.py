@@ -71,6 +71,12 @@ def pytest_configure(config: pytest.Config) -> None:
 POSTGRES: pytest.StashKey[servers.Program] = pytest.StashKey()
 
 
+def pytest_sessionstart() -> None:
+    from tests import emptying
+
+    emptying.by_deleting()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if POSTGRES in config.stash:
         config.stash[POSTGRES].stop()

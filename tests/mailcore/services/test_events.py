@@ -5,6 +5,7 @@ import pytest
 from mailcore.message.trace import key_of
 from mailcore.models import Event
 from mailcore.services import events, sql
+from mailcore.services.events import Fact
 from tests.cast import Cast
 from tests.fakes import FakeClock
 
@@ -71,6 +72,17 @@ def test_has_an_index_for_each_way_of_searching(where, name):
             f"EXPLAIN QUERY PLAN SELECT id FROM event WHERE {where} ORDER BY {order} DESC LIMIT 9"
         )
     else:
-        sql.execute("SET LOCAL enable_seqscan = off")
+        events.record_many(
+            Fact(
+                "filed",
+                1,
+                number,
+                f"t{number}" if number % 2 else "",
+                sender=f"a{number}@b.test",
+                recipient=f"c{number}@b.test",
+            )
+            for number in range(2000)
+        )
+        sql.execute("ANALYZE event")
         plan = sql.rows(f"EXPLAIN SELECT id FROM event WHERE {where} ORDER BY {order} DESC LIMIT 9")
     assert name in str(plan)
