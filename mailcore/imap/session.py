@@ -290,6 +290,10 @@ class Session:
         """Leave the selected folder, if there is one. May call a service."""
         if self.view is not None and self.view.is_claiming:
             claim_recent(self.view)
+        self.leave()
+
+    def leave(self) -> None:
+        """The same for a folder that is gone: nothing is left to be claimed in it."""
         self.view, self.folder_name = None, ""
         self.rights, self.is_abroad = EVERY_RIGHT, False
         if self.state is State.SELECTED:
@@ -335,7 +339,7 @@ class Session:
                 # Somebody deleted it: there is nothing left to be told about it (RFC 2180 §3.3). Or it is no
                 # longer for this client to read.
                 answer += responses.bye(error.public)
-                self.unselect()
+                self.leave()
                 self.state = State.LOGOUT
             except Exception:
                 # What has been done is done, and told; the news come with the next command.

@@ -56,7 +56,7 @@ def news(session: Session) -> Generator[Output, Any, None]:
         yield from others(session)
     except FolderGone as error:
         yield responses.bye(error.public)
-        session.unselect()
+        session.leave()
         session.state = State.LOGOUT
     except Exception:
         log.exception("there was no news")

@@ -178,3 +178,22 @@ def test_goes_on_when_something_breaks(selected, monkeypatch, caplog):
     assert heard(selected) == ""
     assert "there was no news" in caplog.text
     caplog.clear()
+
+
+def test_leaves_a_folder_that_is_gone_without_asking_for_it(selected, other, monkeypatch):
+    """It may be the event loop that hears of it, and that may not wait for PostgreSQL."""
+
+    def ask(*_):
+        raise AssertionError("a service was asked")
+
+    selected.say("CREATE Gone")
+    selected.say("COPY 1 Gone")
+    selected.say("SELECT Gone")
+    selected.say(SELECTED)
+    other.say("COPY 2 Gone")
+    assert "* 2 EXISTS" in heard(selected)
+    assert selected.session.view.is_claiming
+    other.say("DELETE Gone")
+    monkeypatch.setattr(messages, "claim_recent", ask)
+    assert heard(selected).startswith("* BYE ")
+    assert selected.session.view is None
