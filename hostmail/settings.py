@@ -7,6 +7,7 @@ django.conf.settings. Safe by default: debug off, TLS required, nothing listens 
 import hmac
 import ipaddress
 import os
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -189,13 +190,17 @@ ASGI_APPLICATION = "hostmail.asgi.application"
 WSGI_APPLICATION = "hostmail.wsgi.application"
 AUTH_USER_MODEL = "mailcore.User"
 
+# maild and worker answer mail programs and nobody's browser.
+HOSTMAIL_SHOWS_PAGES = sys.argv[1:2] not in (["maild"], ["worker"])
+
 INSTALLED_APPS = [
     "hostmail.web",
     "hostmail.webmail",
     "hostmail.api",
     "mailcore",
     "unfold",
-    "django.contrib.admin",
+    # Its modules are read by who shows them, and by nobody else: they are a fifth of a process.
+    "django.contrib.admin" if HOSTMAIL_SHOWS_PAGES else "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
